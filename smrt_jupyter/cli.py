@@ -1,0 +1,156 @@
+"""``smrt-jupyter demo | lab | serve | predict``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from smrt_jupyter.errors import SmrtError
+from smrt_jupyter.options import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints take one line."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False)
+
+    def error(self, message: str) -> Any:
+        """Say what is wrong, and where to read on."""
+        if message.startswith("unrecognized arguments: -"):
+            word = message.partition(": ")[2].split()[0]
+            message = f"there is no option {word}.{did_you_mean(word, self._option_string_actions)}"
+        self.exit(MISUSED, f"{self.prog}: {message} (`{self.prog} --help` shows the options)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process where left out.
+
+    Returns
+    -------
+    int
+        The exit code: 0, 1 where it failed, 2 where it was misused, 130 where it was interrupted.
+    """
+    parser, commands = _parser()
+    told, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        commands[told.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    try:
+        return int(told.run(told) or 0)
+    except KeyboardInterrupt:
+        print("smrt-jupyter: stopped", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if told.traceback:
+            raise
+        kind = "" if isinstance(error, SmrtError) else f"{type(error).__name__}: "
+        print(f"smrt-jupyter: {kind}{' '.join(str(error).split())}", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> tuple[Parser, dict[str, Parser]]:
+    parser = Parser(
+        prog="smrt-jupyter", description="The notebook and scikit-learn face of Amazon SageMaker endpoints."
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
+    choices = parser.add_subparsers(dest="command", metavar="demo | lab | serve | predict", required=True)
+    commands: dict[str, Parser] = {}
+
+    def command(name: str, run: Any, told: str) -> Parser:
+        commands[name] = choices.add_parser(name, help=told, description=f"{told[:1].upper()}{told[1:]}.")
+        commands[name].set_defaults(run=run)
+        return commands[name]
+
+    command("demo", _demo, "serve a model here, ask it from a cell, score a table through a pipeline; needs no AWS")
+
+    lab = command("lab", _lab, "open the notebooks in JupyterLab, with models served on this machine")
+    lab.add_argument("--folder", help="where the notebooks are put; default: ./smrt-jupyter-notebooks")
+    lab.add_argument("jupyter", nargs="*", metavar="-- OPTIONS", help="options for JupyterLab, such as -- --no-browser")
+
+    serve = command("serve", _serve, "serve a model as a SageMaker endpoint, until told to stop")
+    serve.add_argument(
+        "model", help="a joblib or pickle file, module:name, a folder with inference.py, or a container's URL"
+    )
+    serve.add_argument("--name", required=True, help="the endpoint's name")
+    serve.add_argument("--port", type=int, default=0, help="default: one that is free")
+    serve.add_argument("--region", default="us-east-1", help="default: %(default)s")
+    serve.add_argument("--method", help="of an estimator; default: predict")
+    serve.add_argument("--asynchronous", action="store_true", help="take asynchronous invocations only, through S3")
+
+    predict = command("predict", _predict, "score a Parquet or CSV file, of any size")
+    predict.add_argument("endpoint", help="the endpoint's name")
+    predict.add_argument("input", metavar="IN", help="a Parquet or CSV file")
+    predict.add_argument("output", metavar="OUT", help="a Parquet or CSV file: the answers, in row order")
+    predict.add_argument(
+        "--journal", metavar="FILE", help="keeps finished rows; the next run sends only what is missing"
+    )
+    _add_members(predict)
+    return parser, commands
+
+
+def _add_members(parser: Parser) -> None:
+    """Add every field of `Endpoint` that a word can say, under the AWS CLI's name, as the magic has them."""
+    from smrt_jupyter.endpoint import MEMBERS
+
+    group = parser.add_argument_group("where and how, by the AWS CLI's names")
+    for name in ("region", "profile", "endpoint_url", "template", "path", *MEMBERS):
+        group.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"smrt-jupyter {version('smrt-jupyter')}"
+
+
+def _demo(_: argparse.Namespace) -> None:
+    from smrt_jupyter.demo import demo
+
+    demo()
+
+
+def _lab(told: argparse.Namespace) -> int:
+    from smrt_jupyter.lab import lab
+
+    return lab(told.folder, told.jupyter)
+
+
+def _serve(told: argparse.Namespace) -> None:
+    from smrt_jupyter.local_runtime import LocalRuntime
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with LocalRuntime(port=told.port, region=told.region) as runtime:
+        runtime.deploy(told.name, told.model, method=told.method, asynchronous=told.asynchronous)
+        for name, value in runtime.environ.items():
+            print(f"export {name}={shlex.quote(value)}")
+        print("ready", flush=True)
+        stop.wait()
+
+
+def _predict(told: argparse.Namespace) -> None:
+    from dataclasses import fields
+
+    from smrt_jupyter.endpoint import Endpoint
+    from smrt_jupyter.files import predict_file
+
+    known = {each.name for each in fields(Endpoint)}
+    changes = {name: value for name, value in vars(told).items() if name in known and value is not None}
+    report = predict_file(Endpoint(told.endpoint, **changes), told.input, told.output, journal=told.journal)
+    print(report)

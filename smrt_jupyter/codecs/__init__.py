@@ -1,0 +1,366 @@
+"""Content types: which codec reads and writes which.
+
+To add one of your own, subclass `Codec` and pass an instance as ``content_type=``, call `register_codec`, or publish it
+under the entry-point group ``smrt_jupyter.codecs``. Objects with the SageMaker SDK's ``CONTENT_TYPE`` and ``serialize``
+work as they are. To add one here, write a file in this folder and a line in the table below.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from smrt_jupyter.codecs.base import Codec, MediaType, Writer
+from smrt_jupyter.errors import CodecError
+from smrt_jupyter.tables import is_sparse, is_table
+
+__all__ = [
+    "CONTENT_TYPES",
+    "Codec",
+    "MediaType",
+    "Writer",
+    "accepted",
+    "find",
+    "find_reader",
+    "for_data",
+    "reader_of",
+    "register_codec",
+]
+
+BUILT_IN = {
+    "text/csv": "csv:CSV",
+    "application/csv": "csv:CSV",
+    "application/json": "json:JSON",
+    "text/json": "json:JSON",
+    "application/jsonlines": "json:JSONLines",
+    "application/x-jsonlines": "json:JSONLines",
+    "application/jsonl": "json:JSONLines",
+    "application/x-jsonl": "json:JSONLines",
+    "application/json-lines": "json:JSONLines",
+    "application/x-ndjson": "json:JSONLines",
+    "application/ndjson": "json:JSONLines",
+    "application/jsons": "json:JSONLines",
+    "text/jsonl": "json:JSONLines",
+    "application/x-npy": "numpy:Npy",
+    "application/npy": "numpy:Npy",
+    "application/x-npz": "numpy:Npz",
+    "application/x-recordio-protobuf": "recordio:RecordIO",
+    "text/libsvm": "libsvm:LibSVM",
+    "text/x-libsvm": "libsvm:LibSVM",
+    "application/x-parquet": "arrow:Parquet",
+    "application/vnd.apache.parquet": "arrow:Parquet",
+    "application/parquet": "arrow:Parquet",
+    "application/vnd.apache.arrow.stream": "arrow:ArrowStream",
+    "application/vnd.apache.arrow.file": "arrow:ArrowFile",
+    "application/x-image": "images:Image",
+    "image/*": "images:Image",
+    "audio/*": "audio:Audio",
+    "application/vnd.sagemaker-triton.binary+json": "triton:Triton",
+    "tensor/pt": "tensor:TorchTensor",
+    "text/plain": "text:Text",
+    "application/x-text": "text:Text",
+    "text/*": "text:Text",
+    "application/xml": "text:Text",
+    "application/octet-stream": "text:Raw",
+    "application/x-binary": "text:Raw",
+    "file-path/raw-bytes": "text:Raw",
+}
+"""Every content type that is known from the start, and the class that is loaded when it is needed."""
+
+CONTENT_TYPES: list[str] = [essence for essence in BUILT_IN if not essence.endswith("/*")]
+"""All known names, for Tab; `register_codec` adds to it."""
+
+ENTRY_POINTS = "smrt_jupyter.codecs"
+
+_registered: dict[str, type[Codec]] = {}
+
+
+def register_codec(codec_class: type[Codec]) -> type[Codec]:
+    """Make a codec known by its content types; it comes before the built-in ones.
+
+    Parameters
+    ----------
+    codec_class : type
+        A subclass of `Codec`. May be used as a decorator.
+
+    Returns
+    -------
+    type
+        The same class.
+
+    Raises
+    ------
+    CodecError
+        When it names no content types.
+
+    Examples
+    --------
+    >>> @register_codec
+    ... class Reversed(Codec):
+    ...     content_types = ("text/x-reversed",)
+    ...     def decode(self, body):
+    ...         return body.decode()[::-1]
+    >>> find_reader("text/x-reversed; charset=utf-8").decode(b"abc")
+    'cba'
+    """
+    if not codec_class.content_types:
+        raise CodecError(f"{codec_class.__name__} names no content types.", next_step='Set content_types = ("...",).')
+    for essence in codec_class.content_types:
+        _registered[essence.lower()] = codec_class
+        if essence not in CONTENT_TYPES and not essence.endswith("/*"):
+            CONTENT_TYPES.append(essence)
+    return codec_class
+
+
+def find(content_type: Any, *, template: Any = None) -> Codec:
+    """Find the codec that writes a content type.
+
+    Parameters
+    ----------
+    content_type : str, Codec or object
+        A MIME type with its parameters, a codec, or an object of the SageMaker SDK's kind.
+    template : str, mapping or list, optional
+        How rows become JSON.
+
+    Returns
+    -------
+    Codec
+        Bound: its ``media_type.text`` is what goes on the wire.
+
+    Raises
+    ------
+    CodecError
+        When no codec is known, or it takes no template.
+
+    Examples
+    --------
+    >>> find("text/csv; label_size=0")
+    CSV('text/csv; label_size=0')
+    """
+    if isinstance(content_type, Codec):
+        codec = content_type
+    elif isinstance(content_type, str):
+        found = _class_of(MediaType(content_type).essence)
+        if found is None:
+            close = difflib.get_close_matches(content_type, CONTENT_TYPES, n=1)
+            raise CodecError(
+                f"there is no codec for {content_type!r}.",
+                next_step=(f"Did you mean {close[0]}? " if close else "")
+                + "`smrt_jupyter.register_codec` adds one; bytes can be sent as any content type.",
+            )
+        codec = found(content_type)
+    else:
+        from smrt_jupyter.codecs.adapter import SdkAdapter
+
+        codec = SdkAdapter(content_type)
+    if template is None:
+        return codec
+    if not hasattr(codec, "template"):
+        raise CodecError(
+            f"a template makes JSON, and {codec.media_type.text} is not.",
+            next_step='Use content_type="application/json" or "application/jsonlines", or leave the template out.',
+        )
+    from smrt_jupyter.template import Template
+
+    bound = copy.copy(codec)
+    bound.template = Template.of(template)
+    return bound
+
+
+def find_reader(content_type: str) -> Codec | None:
+    """Find the codec that reads a reply.
+
+    Parameters
+    ----------
+    content_type : str
+        The reply's own.
+
+    Returns
+    -------
+    Codec or None
+        None: nobody knows this type, so the bytes stay bytes.
+    """
+    essence = MediaType(content_type).essence
+    found = _class_of(essence)
+    return None if found is None else found(content_type)
+
+
+def _class_of(essence: str) -> type[Codec] | None:
+    wildcard = essence.partition("/")[0] + "/*"
+    for name in (essence, wildcard):
+        if name in _registered:
+            return _registered[name]
+        if name == essence and name in BUILT_IN:
+            return _load(BUILT_IN[name])
+    published = _published()
+    if essence in published or wildcard in published:
+        return published.get(essence) or published[wildcard]
+    if wildcard in BUILT_IN:
+        return _load(BUILT_IN[wildcard])
+    return _load(BUILT_IN["application/json"]) if essence.endswith("+json") else None
+
+
+def _load(place: str) -> type[Codec]:
+    module, _, name = place.partition(":")
+    found: type[Codec] = getattr(importlib.import_module(f"smrt_jupyter.codecs.{module}"), name)
+    return found
+
+
+@cache
+def _published() -> Mapping[str, type[Codec]]:
+    """Load what other distributions publish; only a type that is not built in asks for it."""
+    found: dict[str, type[Codec]] = {}
+    for entry_point in entry_points(group=ENTRY_POINTS):
+        codec_class = entry_point.load()
+        found.update((essence.lower(), codec_class) for essence in codec_class.content_types)
+    return found
+
+
+def accepted(accept: Any) -> str | None:
+    """Write the ``Accept`` of a request.
+
+    Parameters
+    ----------
+    accept : str, Codec, object or None
+        A MIME type or several with commas, a codec, an object of the SageMaker SDK's kind, or several of these.
+
+    Returns
+    -------
+    str or None
+    """
+    if accept is None or isinstance(accept, str):
+        return accept
+    if isinstance(accept, Codec):
+        own = getattr(accept, "accept", None)
+        return own if isinstance(own, str) else accept.media_type.text
+    named = getattr(accept, "ACCEPT", None) or getattr(accept, "CONTENT_TYPE", None)
+    if named is not None:
+        return named if isinstance(named, str) else ", ".join(named)
+    if isinstance(accept, Iterable):
+        return ", ".join(filter(None, map(accepted, accept)))
+    raise CodecError(f"{type(accept).__name__} names no content type to accept.", next_step="Pass a MIME type.")
+
+
+def reader_of(accept: Any, output: Mapping[str, Any]) -> Codec | None:
+    """Find who reads a reply, when the caller brought a reader of their own.
+
+    Parameters
+    ----------
+    accept : str, Codec, object or None
+        As for `accepted`.
+    output : mapping
+        The reply's members by the API's names; its ``ContentType`` decides.
+
+    Returns
+    -------
+    Codec or None
+        None: `find_reader` decides by the reply's content type alone.
+    """
+    content_type = str(output.get("ContentType") or "")
+    if isinstance(accept, Codec):
+        essence = MediaType(content_type).essence
+        if type(accept).__name__ != "SdkAdapter" and essence not in accept.content_types:
+            return None
+        reader = copy.copy(accept)
+        reader.media_type = MediaType(content_type)
+        return reader
+    if hasattr(accept, "deserialize"):
+        from smrt_jupyter.codecs.adapter import SdkAdapter
+
+        return SdkAdapter(accept, content_type)
+    return None
+
+
+_SUFFIXES = {
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".jsonl": "application/jsonlines",
+    ".ndjson": "application/jsonlines",
+    ".npy": "application/x-npy",
+    ".npz": "application/x-npz",
+    ".parquet": "application/x-parquet",
+    ".arrow": "application/vnd.apache.arrow.file",
+    ".libsvm": "text/libsvm",
+    ".svm": "text/libsvm",
+    ".txt": "text/plain",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".wav": "audio/wav",
+    ".mp3": "audio/mpeg",
+    ".flac": "audio/flac",
+    ".ogg": "audio/ogg",
+}
+
+_SIGNATURES = (
+    (b"\x93NUMPY", "application/x-npy"),
+    (b"PAR1", "application/x-parquet"),
+    (b"ARROW1", "application/vnd.apache.arrow.file"),
+    (b"\x89PNG\r\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x0a\x23\xd7\xce", "application/x-recordio-protobuf"),
+)
+
+
+def for_data(data: Any) -> str:  # noqa: PLR0911 - one return for each sort of data
+    """Choose a content type for data when the user names none.
+
+    Parameters
+    ----------
+    data : object
+
+    Returns
+    -------
+    str
+        Tables and arrays go as CSV, sparse matrices as npz, arrays of more dimensions as npy, lists, mappings and
+        numbers as JSON, paths by their suffix, images and tensors as such; text and bytes by what they look like.
+
+    Examples
+    --------
+    >>> for_data([[1, 2]]), for_data("5.1,3.5"), for_data('{"inputs": "hi"}'), for_data("Good morning")
+    ('application/json', 'text/csv', 'application/json', 'text/plain')
+    """
+    kinds = {one.__module__.partition(".")[0] for one in type(data).__mro__}
+    if is_sparse(data):
+        return "application/x-npz"
+    if is_table(data):
+        return "text/csv"
+    if isinstance(data, str):
+        return _look(data.encode("utf-8", "surrogatepass"), otherwise="text/plain")
+    if isinstance(data, bytes | bytearray | memoryview):
+        return _look(bytes(data), otherwise="application/octet-stream")
+    if hasattr(data, "__fspath__"):
+        return _SUFFIXES.get(str(data)[str(data).rfind(".") :].lower(), "application/octet-stream")
+    if "PIL" in kinds:
+        return "image/png"
+    if "torch" in kinds:
+        return "tensor/pt"
+    if "numpy" in kinds and getattr(data, "ndim", 0) > 0:
+        return "application/x-npy"
+    return "application/octet-stream" if hasattr(data, "read") else "application/json"
+
+
+def _look(body: bytes, otherwise: str) -> str:
+    """Guess what text or bytes are from how they begin; JSON and numbers are read to be sure."""
+    from smrt_jupyter.codecs.csv_reader import only_numbers
+    from smrt_jupyter.codecs.json import loads
+
+    for signature, content_type in _SIGNATURES:
+        if body.startswith(signature):
+            return content_type
+    start = body.lstrip()[:1]
+    if start in (b"{", b"["):
+        for text, content_type in ((body, "application/json"), (body.split(b"\n")[0], "application/jsonlines")):
+            try:
+                loads(text)
+            except CodecError:
+                continue
+            return content_type
+    return "text/csv" if body and only_numbers(body) else otherwise

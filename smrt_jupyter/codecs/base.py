@@ -1,0 +1,152 @@
+"""What a codec is: the pair of a writer and a reader for one family of content types.
+
+A codec is a small frozen value, bound to one media type with its parameters, so ``text/csv; header=present`` is simply
+another ``text/csv``. Client and embedded runtime use the same ones; golden bytes in the tests come from neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from smrt_jupyter.tables import Table
+
+Writer = Callable[[int, int], bytes]
+"""Serialises the rows from start up to stop of one table. Made once for the whole table, called once for each chunk,
+possibly from several threads, so that the text of a date or a float never depends on where the table was cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """A MIME type taken apart.
+
+    Parameters
+    ----------
+    text : str
+        As it was written, and as it goes on the wire: ``text/csv; charset=utf-8``.
+
+    Attributes
+    ----------
+    essence : str
+        Type and subtype in lower case, without parameters: ``text/csv``.
+    parameters : mapping of str to str
+        Names in lower case, values as written without their quotes; a name alone (``;verbose``) has the value ``""``.
+
+    Examples
+    --------
+    >>> media_type = MediaType('Text/CSV; charset="utf-8";verbose')
+    >>> media_type.essence, dict(media_type.parameters)
+    ('text/csv', {'charset': 'utf-8', 'verbose': ''})
+    """
+
+    text: str
+    essence: str = field(init=False, compare=False)
+    parameters: Mapping[str, str] = field(init=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        """Take the text apart."""
+        essence, *rest = self.text.split(";")
+        pairs = (part.partition("=") for part in rest if part.strip())
+        parameters = {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
+        object.__setattr__(self, "essence", essence.strip().lower())
+        object.__setattr__(self, "parameters", MappingProxyType(parameters))
+
+    def __reduce__(self) -> tuple[type[MediaType], tuple[str]]:
+        """Pickle as the text: a mapping proxy does not pickle."""
+        return MediaType, (self.text,)
+
+
+class Codec:
+    """Bytes from values, and values from bytes, for one family of content types.
+
+    To add one: subclass, name the `content_types`, write `encode` and `decode`, and pass an instance as
+    ``content_type=`` or call `register_codec`. `writer` is only worth overriding for speed.
+
+    Parameters
+    ----------
+    content_type : str, optional
+        One of `content_types`, with parameters if need be. None: the first.
+
+    Attributes
+    ----------
+    content_types : tuple of str
+        The essences that this family answers to; a trailing ``/*`` stands for all of a type.
+    """
+
+    content_types: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, content_type: str | None = None) -> None:
+        self.media_type = MediaType(content_type or self.content_types[0])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.media_type.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.media_type))
+
+    def encode(self, value: object) -> bytes:
+        """Serialise one value, whole.
+
+        Parameters
+        ----------
+        value : object
+            What this family can carry.
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        CodecError
+            When the value cannot be carried; for a table it names the column.
+        """
+        raise NotImplementedError
+
+    def decode(self, body: bytes) -> object:
+        """Read a body.
+
+        Parameters
+        ----------
+        body : bytes
+            One whole reply, or request.
+
+        Returns
+        -------
+        object
+            Plain values: an ndarray or a DataFrame for tables, what JSON has for JSON, text, bytes, or an image.
+
+        Raises
+        ------
+        CodecError
+            When the body is not of this family. Nothing in it is ever executed or unpickled.
+        """
+        raise NotImplementedError
+
+    def writer(self, table: Table) -> Writer:
+        """Prepare a table to be serialised piece by piece.
+
+        Parameters
+        ----------
+        table : Table
+            The whole table. Whatever cannot be carried is found here, before anything is sent.
+
+        Returns
+        -------
+        callable
+            ``(start, stop) -> bytes``, safe to call from several threads.
+
+        Raises
+        ------
+        CodecError
+            Naming the column that cannot be carried.
+        """
+        return lambda start, stop: self.encode(table[start:stop].native)

@@ -1,0 +1,256 @@
+"""``text/csv``: rows of cells, without a header unless the content type says ``; header=present``.
+
+How each sort of cell is written. The left column is for a table of only numbers, which a container reads as one
+matrix; the right one for a table in which any column is something else.
+
+============================  ========================  ==========================================================
+cell                          table of only numbers     any other table
+============================  ========================  ==========================================================
+missing (None, NaN, NA, NaT)  ``nan``                   an empty cell; ``""`` where it is the only one of its line
+True, False                   ``1``, ``0``              ``True``, ``False``
+integer                       all digits                all digits
+float                         Python's ``repr``: shortest exact text, ``2.0`` keeps its ``.0``; ``inf``, ``-inf``
+decimal                       its own digits            its own digits
+text                                                    as it is; quoted where it has ``,`` ``"`` or a line break
+date with a time                                        ``2024-01-02 03:04:05``, with 3, 6 or 9 more digits and the
+                                                        offset (``+01:00``) where the column needs them; the day
+                                                        alone where no cell of the whole column has a time
+date, time, duration                                    ``2024-01-02``, ``03:04:05``, ``1 days 02:03:04``
+category                      its value                 its value
+list, mapping, bytes,         `CodecError` that names   `CodecError` that names the column
+complex, other objects        the column
+============================  ========================  ==========================================================
+
+Lines end in LF; a table of a DataFrame library ends with one, an array or list does not. These are the bytes of the
+SageMaker SDK's ``CSVSerializer`` with two corrections: a frame of only numbers has ``nan`` where the SDK leaves the
+cell empty (scikit-learn's container reads that as -1, or drops the row) and ``1`` for True (``float("True")`` fails);
+and a lone carriage return is quoted. How a date or a float is written is found once for the whole table, so it never
+depends on where the table was cut.
+
+Read, a body of only numbers is an array of two dimensions; any other, or one with a header, is a DataFrame with a
+type for each column. An empty cell and a quoted empty one are both missing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from smrt_jupyter.codecs import csv_arrow
+from smrt_jupyter.codecs.base import Codec, Writer
+from smrt_jupyter.codecs.cells import (
+    durations_writer,
+    filled,
+    half_a_pair,
+    moments_writer,
+    number_blocks,
+    number_rows,
+    scalar_texts,
+)
+from smrt_jupyter.codecs.csv_reader import read_csv
+from smrt_jupyter.codecs.text_bodies import encoded, raw_body
+from smrt_jupyter.errors import CodecError
+from smrt_jupyter.tables import NUMBERS, Cells, Column, Kind, Table, is_table
+
+_QUOTED = (",", '"', "\n", "\r")
+_NEEDS_QUOTES = re.compile('[,"\n\r]').search
+_CELLS_AT_ONCE = 16_384
+"""Cells that are text at the same time: few enough to stay in the processor's cache until they are joined."""
+_ColumnWriter = Callable[[Cells], list[str]]
+
+
+class CSV(Codec):
+    r"""Comma-separated values.
+
+    Parameters
+    ----------
+    content_type : str, optional
+        ``; header=present`` writes, and expects, a line of names; ``; charset=...`` is respected when reading.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> CSV().encode(pd.DataFrame({"age": [31.0, None], "member": [True, False]}))
+    b'31.0,1\nnan,0\n'
+    >>> CSV().encode(pd.DataFrame({"age": [31.0, None], "plan": ["a, b", None]}))
+    b'31.0,"a, b"\n,\n'
+    >>> CSV().decode(b"0.25\n0.75\n")
+    array([[0.25],
+           [0.75]])
+    """
+
+    content_types: ClassVar[tuple[str, ...]] = ("text/csv", "application/csv")
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line holds names."""
+        return self.media_type.parameters.get("header", "").lower() == "present"
+
+    def encode(self, value: object) -> bytes:
+        """Serialise one value.
+
+        Parameters
+        ----------
+        value : object
+            A table; a list or array, of which one dimension is one row; a list of lines; or bytes, text or an open
+            file that is CSV already.
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        CodecError
+            When a column, which it names, cannot be carried.
+        """
+        body = raw_body(value, self.media_type)
+        if body is not None:
+            return body
+        if isinstance(value, list | tuple):
+            if value and all(isinstance(line, str) for line in value):
+                return encoded("\n".join(value), self.media_type)
+            nested = bool(value) and isinstance(value[0], list | tuple | dict | np.ndarray)
+            value = value if nested or not value else [list(value)]
+        elif isinstance(value, np.ndarray) and not value.dtype.names:
+            value = value.reshape(1, -1) if value.ndim < 2 else value.reshape(len(value), -1)  # noqa: PLR2004
+        elif not is_table(value):
+            raise CodecError(f"{type(value).__name__} is no rows of cells, which is all {self.media_type.text} has.")
+        table = Table.of(value)
+        return self.writer(table)(0, len(table))
+
+    def decode(self, body: bytes) -> object:
+        """Read rows of cells.
+
+        Parameters
+        ----------
+        body : bytes
+
+        Returns
+        -------
+        ndarray or DataFrame
+            Two dimensions either way.
+
+        Raises
+        ------
+        CodecError
+            When the lines have different numbers of cells, or the text is not of its charset.
+        """
+        return read_csv(body, self.media_type, header=self.has_header)
+
+    def writer(self, table: Table) -> Writer:
+        """Find out how every column is written, then write any rows.
+
+        Parameters
+        ----------
+        table : Table
+
+        Returns
+        -------
+        callable
+            ``(start, stop) -> bytes``.
+
+        Raises
+        ------
+        CodecError
+            When a column, which it names, cannot be carried.
+        """
+        header = [_header(table).encode()] if self.has_header else []
+        end = [] if isinstance(table.native, np.ndarray | list | tuple) else [b""]
+        lines = _numbers_writer(table) if table.dtype() is not None else _cells_writer(table)
+
+        def write(start: int, stop: int) -> bytes:
+            # One join: at this size each further copy of the body would cost as much as a tenth of making it.
+            found = lines(start, stop)
+            return b"\n".join([*header, *found, *end]) if found or header else b""
+
+        return write
+
+
+def _header(table: Table) -> str:
+    return ",".join(_quoted([str(table.label(place)) for place in range(table.width)], alone=table.width == 1))
+
+
+def _numbers_writer(table: Table) -> Callable[[int, int], list[bytes]]:
+    return lambda start, stop: number_rows(table.matrix(start, stop), b"nan")
+
+
+def _cells_writer(table: Table) -> Callable[[int, int], list[Any]]:
+    columns = table.fields()
+    only_numbers = all(column.kind in NUMBERS for column in columns)
+    writers = [_column_writer(column, len(table), table.width, only_numbers=only_numbers) for column in columns]
+    if not only_numbers and csv_arrow.is_worth_it(len(table) * table.width):
+        return csv_arrow.cells_writer(columns, len(table), writers)
+    step = max(1, _CELLS_AT_ONCE // max(1, table.width))
+
+    def lines(start: int, stop: int) -> list[bytes]:
+        cells = [column.cells(start, stop) for column in columns]
+        rows = len(cells[0].values) if cells else 0
+        written = []
+        for at in range(0, rows, step):
+            part = [each[at : at + step] for each in cells]
+            texts: list[list[str]] = []
+            for places, block in number_blocks(part, with_booleans=only_numbers):
+                if block is None:
+                    texts.extend(writers[place](part[place]) for place in places)
+                else:
+                    texts.append(number_rows(block, "nan" if only_numbers else ""))
+            try:
+                written.append("\n".join(map(",".join, zip(*texts, strict=True))).encode())
+            except UnicodeEncodeError as error:
+                half = error.object[error.start]
+                of = [
+                    column.label
+                    for column, cells in zip(columns, part, strict=True)
+                    if half in str(cells.values.tolist())
+                ]
+                raise half_a_pair(error, next(iter(of), None)) from error
+        return written
+
+    return lines
+
+
+def _column_writer(  # noqa: PLR0911 - one return for each kind of column
+    column: Column, rows: int, width: int, *, only_numbers: bool
+) -> _ColumnWriter:
+    kind, missing = column.kind, "nan" if only_numbers else ('""' if width == 1 else "")
+    if kind in (Kind.NESTED, Kind.OTHER):
+        raise CodecError(
+            f"text/csv cannot carry {column.detail}.",
+            column=str(column.label),
+            next_step="Leave the column out, turn it into text or numbers, or use application/json.",
+        )
+    if kind is Kind.BOOLEAN:
+        words = np.array(["0", "1"] if only_numbers else ["False", "True"], dtype=object)
+        return lambda cells: filled(cells, missing, lambda values: words[values.astype(np.intp)].tolist())
+    if kind in (Kind.INTEGER, Kind.FLOAT):
+        return lambda cells: filled(
+            cells, missing, lambda values: number_rows(np.ascontiguousarray(values)[:, None], missing)
+        )
+    if kind in (Kind.DATETIME, Kind.DATE):
+        moments = moments_writer(column, rows, " ", day_alone=True)
+        return lambda cells: moments(cells, missing)
+    if kind is Kind.DURATION:
+        durations = durations_writer(column, rows)
+        return lambda cells: filled(cells, missing, durations)
+    if kind is Kind.TEXT:
+        return lambda cells: filled(cells, missing, lambda values: _quoted(values.tolist(), alone=width == 1))
+    if kind is Kind.NUMBER and only_numbers:
+        return lambda cells: filled(cells, missing, _number_texts)
+    return lambda cells: filled(cells, missing, lambda values: _quoted(scalar_texts(values), alone=width == 1))
+
+
+def _number_texts(values: np.ndarray[Any, Any]) -> list[str]:
+    return [str(int(cell) if isinstance(cell, bool | np.bool_) else cell) for cell in values.tolist()]
+
+
+def _quoted(texts: list[str], *, alone: bool) -> list[str]:
+    """Quote what needs it; most columns need nothing, so they are searched as one text first."""
+    whole = "".join(texts)
+    if any(sign in whole for sign in _QUOTED):
+        marked = {text: '"' + text.replace('"', '""') + '"' for text in set(texts) if _NEEDS_QUOTES(text)}
+        texts = [marked.get(text, text) for text in texts]
+    return [text or '""' for text in texts] if alone else texts

@@ -1,0 +1,228 @@
+"""Where to ask and how: the fields of an endpoint, and what all its verbs do with them.
+
+Plain strings, never clients or sessions: so it clones, pickles, hashes, and works in any process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from smrt_jupyter import codecs, errors, members, wire
+from smrt_jupyter.codecs.text import Raw
+from smrt_jupyter.policy import Policy
+from smrt_jupyter.reply import Reply
+from smrt_jupyter.tables import Table, is_table
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Sequence
+
+    from smrt_jupyter.stream import ReplyStream
+
+# What says where and how, and is no member of the service's requests. Every other field is one, by its name.
+NO_MEMBERS = frozenset(
+    {"name", "region", "profile", "endpoint_url", "template", "path", "policy", "before_sign", "after_reply"}
+)
+
+LARGEST_PAYLOAD = 25 * 1024 * 1024
+"""Bytes that a real-time endpoint takes at the very most (hosting FAQ); the API's model still says 6,291,456."""
+
+ROUTER_READ_TIMEOUT = 170.0
+"""Seconds: an inference router tries twice, 60 s each, and AWS asks its clients to wait at least this long."""
+
+
+@dataclass(frozen=True, repr=False)
+class Destination:
+    """An `Endpoint` without its verbs; the parameters are told there."""
+
+    name: str
+    region: str | None = field(default=None, kw_only=True)
+    profile: str | None = field(default=None, kw_only=True)
+    endpoint_url: str | None = field(default=None, kw_only=True)
+    target_variant: str | None = field(default=None, kw_only=True)
+    target_model: str | None = field(default=None, kw_only=True)
+    target_container_hostname: str | None = field(default=None, kw_only=True)
+    inference_component_name: str | None = field(default=None, kw_only=True)
+    session_id: str | None = field(default=None, kw_only=True)
+    prefix_aware_id: str | None = field(default=None, kw_only=True)
+    routing_target_name: str | None = field(default=None, kw_only=True)
+    content_type: Any = field(default=None, kw_only=True)
+    accept: Any = field(default=None, kw_only=True)
+    template: Any = field(default=None, kw_only=True)
+    path: str | None = field(default=None, kw_only=True)
+    custom_attributes: str | None = field(default=None, kw_only=True)
+    inference_id: str | None = field(default=None, kw_only=True)
+    enable_explanations: str | None = field(default=None, kw_only=True)
+    policy: Policy = field(default=Policy(), kw_only=True)
+    before_sign: Callable[[Any], None] | None = field(default=None, kw_only=True)
+    after_reply: Callable[[Reply | ReplyStream | errors.InvokeError], None] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Keep a template as text, so that the value hashes."""
+        if self.template is not None and not isinstance(self.template, str):
+            object.__setattr__(self, "template", json.dumps(self.template))
+
+    def __repr__(self) -> str:
+        told = [repr(self.name)]
+        for each in dataclasses.fields(self)[1:]:
+            value = getattr(self, each.name)
+            if value != each.default:
+                told.append(f"{each.name}={'…' if each.name == 'custom_attributes' else repr(value)}")
+        return f"{type(self).__name__}({', '.join(told)})"
+
+    @property
+    def target(self) -> wire.Target:
+        """The service that it asks, as the wire has it."""
+        routed = self.routing_target_name is not None
+        return wire.Target(
+            members.ROUTER if routed else members.RUNTIME,
+            self.region,
+            self.profile,
+            self.endpoint_url,
+            self.policy.connect_timeout,
+            max(self.policy.read_timeout, ROUTER_READ_TIMEOUT) if routed else self.policy.read_timeout,
+            self.policy.concurrency or self.policy.concurrency_max,
+        )
+
+    def replace(self, **changes: Any) -> Self:
+        """Make one that differs.
+
+        Parameters
+        ----------
+        **changes
+            Any parameters of `Endpoint`.
+
+        Returns
+        -------
+        Endpoint
+
+        Examples
+        --------
+        >>> from smrt_jupyter import Endpoint
+        >>> Endpoint("churn").replace(target_variant="blue")
+        Endpoint('churn', target_variant='blue')
+        """
+        return dataclasses.replace(self, **changes)
+
+    def codec_for(self, data: Any) -> codecs.Codec:
+        """Choose the codec: the one that is named, else the one that the data calls for."""
+        named = self.content_type
+        if named is None:
+            named = "application/json" if self.template is not None else codecs.for_data(data)
+        try:
+            return codecs.find(named, template=self.template)
+        except errors.CodecError:
+            if isinstance(named, str) and isinstance(data, bytes | bytearray | memoryview) and self.template is None:
+                return Raw(named)  # bytes need no codec: whoever made them knows what they are
+            raise
+
+    def request(self, operation: str, codec: codecs.Codec | None, **more: Any) -> dict[str, Any]:
+        """Gather the members of a request: the endpoint's own fields by name, and what a verb adds.
+
+        Parameters
+        ----------
+        operation : str
+            The API's name: ``InvokeEndpoint``.
+        codec : Codec or None
+            What wrote the body.
+        **more
+            Members of this operation alone, by Python name.
+
+        Returns
+        -------
+        dict of str to object
+            By the API's names, checked.
+        """
+        named = "inference_router_name" if self.target.service == members.ROUTER else "endpoint_name"
+        given = {each: getattr(self, each) for each in MEMBERS}
+        given[named] = self.name
+        given["content_type"] = codec.media_type.text if codec else None
+        given["accept"] = codecs.accepted(self.accept)
+        return members.parameters(self.target.service, operation, given | more, self.name)
+
+    def ask(
+        self,
+        body: bytes,
+        codec: codecs.Codec,
+        *,
+        rows: Sequence[int] | None = None,
+        on_retry: Callable[[errors.InvokeError, float], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> Reply:
+        """Send a body that is made already.
+
+        Parameters
+        ----------
+        body : bytes
+            The payload.
+        codec : Codec
+            What wrote it.
+        rows : sequence of int, optional
+            The rows in it, for the errors.
+        on_retry, stop
+            As for :func:`smrt_jupyter.wire.send`.
+
+        Returns
+        -------
+        Reply
+        """
+        if len(body) > LARGEST_PAYLOAD:
+            raise errors.PayloadTooLarge(
+                f"The body has {len(body):,} bytes; a real-time endpoint takes {LARGEST_PAYLOAD:,} at the very most.",
+                endpoint=self.name,
+                rows=rows,
+                next_step="`predict` cuts a table to size; `invoke_async` takes up to 1 GB.",
+            )
+        operation = "InvokeInferenceRouter" if self.target.service == members.ROUTER else "InvokeEndpoint"
+        parameters = self.request(operation, codec, body=body)
+        exchange = self.send(operation, parameters, rows=rows, on_retry=on_retry, stop=stop)
+        reply = Reply.of(exchange, path=self.path, reader=codecs.reader_of(self.accept, exchange.output))
+        if self.after_reply:
+            self.after_reply(reply)
+        return reply
+
+    def send(self, operation: str, parameters: dict[str, Any], **options: Any) -> wire.Exchange:
+        """Send a request whose members are gathered; `after_reply` sees how it failed, if it does.
+
+        Parameters
+        ----------
+        operation : str
+            The API's name.
+        parameters : dict
+            Its members, by the API's names.
+        **options
+            As for :func:`smrt_jupyter.wire.send`.
+
+        Returns
+        -------
+        Exchange
+        """
+        try:
+            return wire.send(
+                self.target,
+                operation,
+                parameters,
+                policy=self.policy,
+                endpoint=self.name,
+                before_sign=self.before_sign,
+                **options,
+            )
+        except errors.InvokeError as error:
+            if self.after_reply:
+                self.after_reply(error)
+            raise
+
+
+MEMBERS = tuple(each.name for each in dataclasses.fields(Destination) if each.name not in NO_MEMBERS)
+"""The fields that are members of the service's requests."""
+
+
+def encode(codec: codecs.Codec, data: Any) -> bytes:
+    """Serialise data for one request, tables through the writer that a chunk would go through."""
+    if is_table(data):
+        table = Table.of(data)
+        return codec.writer(table)(0, len(table))
+    return codec.encode(data)

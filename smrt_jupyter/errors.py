@@ -1,0 +1,431 @@
+"""Everything that can go wrong, drawn.
+
+::
+
+    SmrtError                        catch this one to catch all of them
+      CodecError (ValueError)        the table and the content type do not fit; ``.column``
+      AnswerError (ValueError)       the reply is not one answer a row; ``.rows``
+      InvokeError                    the endpoint refused, failed or stayed silent
+        CredentialsError             no credentials, expired ones, an unknown profile, no region
+        AccessDenied                 the credentials lack a permission
+        EndpointNotFound             no endpoint of that name in that region and account
+        ValidationFailed             the service refused the request as it stands
+        PayloadTooLarge              one request is larger than the endpoint takes
+        Throttled                    more requests than the endpoint takes
+        ModelNotReady                the model is loading, or scaled to zero
+        ModelError                   the container answered with an error; ``.status .model_message .logs()``
+        ServiceError                 the service itself failed
+        TimedOut                     no answer in time; the inference may have run
+        ConnectionFailed             the connection could not be made, or broke
+        StreamError                  a stream broke, stalled or was cut short; ``.error_code``
+        AsyncInferenceError          the failure object of an asynchronous inference, or its deadline
+      PartialResultError             some rows failed; ``.partial .failed_rows .errors`` hold the rest
+
+Every error says what happened, to which endpoint and rows, and the next step. This module imports nothing, so that
+any other may import it; errors of boto3 become these in :mod:`smrt_jupyter.wire` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = [
+    "AccessDenied",
+    "AnswerError",
+    "AsyncInferenceError",
+    "CodecError",
+    "ConnectionFailed",
+    "CredentialsError",
+    "EndpointNotFound",
+    "InvokeError",
+    "ModelError",
+    "ModelNotReady",
+    "PartialResultError",
+    "PayloadTooLarge",
+    "ServiceError",
+    "SmrtError",
+    "StreamError",
+    "Throttled",
+    "TimedOut",
+    "ValidationFailed",
+]
+
+
+class SmrtError(Exception):
+    """The root of the tree.
+
+    Parameters
+    ----------
+    message : str
+        What happened, in one sentence.
+    next_step : str, optional
+        What to do about it; each class has one that usually fits.
+
+    Attributes
+    ----------
+    message, next_step : str
+        The two halves of what ``str(error)`` says.
+    """
+
+    next_step: str = ""
+
+    def __init__(self, message: str = "", *, next_step: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if next_step is not None:
+            self.next_step = next_step
+
+    def where(self) -> str:
+        """Name the endpoint, rows or column that it happened to; empty where there is none."""
+        return ""
+
+    def __str__(self) -> str:
+        where = self.where()
+        told = f"{where}: {self.message}" if where else self.message
+        return f"{told.rstrip()} {self.next_step}".rstrip() if self.next_step else told
+
+    def _render_traceback_(self) -> list[str]:
+        """Show one line in a notebook: IPython asks for this, and a cell that failed still fails."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+def told_rows(rows: Sequence[int]) -> str:
+    """Name rows as a person would: ``row 7``, ``rows 0 to 99``, ``rows 3, 17, 20 and 5 more``.
+
+    Parameters
+    ----------
+    rows : sequence of int
+        Positions in the table, counted from 0; a ``range`` is told as one.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> told_rows(range(100)), told_rows([7]), told_rows([3, 17, 20, 21, 22])
+    ('rows 0 to 99', 'row 7', 'rows 3, 17, 20 and 2 more')
+    """
+    if len(rows) == 1:
+        return f"row {rows[0]}"
+    if isinstance(rows, range) and rows.step == 1:
+        return f"rows {rows[0]} to {rows[-1]}" if rows else "no rows"
+    shown, more = ", ".join(str(row) for row in rows[:3]), len(rows) - 3
+    return f"rows {shown} and {more} more" if more > 0 else f"rows {shown}"
+
+
+class CodecError(SmrtError, ValueError):
+    """The table, or the reply, and the content type do not fit.
+
+    Parameters
+    ----------
+    message : str
+        What does not fit.
+    column : str or int, optional
+        The column that cannot be carried.
+    next_step : str, optional
+        A content type that can, or how to convert the column.
+    """
+
+    def __init__(self, message: str = "", *, column: object = None, next_step: str | None = None) -> None:
+        super().__init__(message, next_step=next_step)
+        self.column = column
+
+    def where(self) -> str:
+        """Name the column."""
+        return "" if self.column is None else f"column {self.column!r}"
+
+
+class AnswerError(SmrtError, ValueError):
+    """The reply is not one answer a row, or not of a shape that is known.
+
+    Parameters
+    ----------
+    message : str
+        What came back instead.
+    rows : sequence of int, optional
+        Positions in the table that the reply was to answer, counted from 0.
+    next_step : str, optional
+        Usually: name the answers with ``path``.
+    """
+
+    next_step = "Point `path` (JMESPath) at the answers, or look at the whole with `.invoke(...).value`."
+
+    def __init__(self, message: str = "", *, rows: Sequence[int] | None = None, next_step: str | None = None) -> None:
+        super().__init__(message, next_step=next_step)
+        self.rows = rows
+
+    def where(self) -> str:
+        """Name the rows."""
+        return told_rows(self.rows) if self.rows else ""
+
+
+class InvokeError(SmrtError):
+    """A request to an endpoint that did not end in a reply.
+
+    Parameters
+    ----------
+    message : str
+        What the service, the container or the network said.
+    endpoint : str, optional
+        The endpoint's name.
+    rows : sequence of int, optional
+        Positions in the table that the request carried, counted from 0.
+    request_id : str, optional
+        The service's id of the request: what AWS support asks for.
+    attempts : int, default=1
+        How often the request was sent.
+    response : mapping, optional
+        The parsed error, as botocore's ``ClientError.response`` has it.
+    next_step : str, optional
+        What to do about it.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        endpoint: str | None = None,
+        rows: Sequence[int] | None = None,
+        request_id: str | None = None,
+        attempts: int = 1,
+        response: Mapping[str, Any] | None = None,
+        next_step: str | None = None,
+    ) -> None:
+        super().__init__(message, next_step=next_step)
+        self.endpoint = endpoint
+        self.rows = rows
+        self.request_id = request_id
+        self.attempts = attempts
+        self.response: Mapping[str, Any] = response or {}
+
+    def where(self) -> str:
+        """Name the endpoint, the rows, the attempts and the request id, as far as they are known."""
+        told = []
+        if self.endpoint:
+            told.append(f"endpoint {self.endpoint!r}")
+        if self.rows:
+            told.append(told_rows(self.rows))
+        if self.attempts > 1:
+            told.append(f"{self.attempts} attempts")
+        if self.request_id:
+            told.append(f"request {self.request_id}")
+        return ", ".join(told)
+
+
+class CredentialsError(InvokeError):
+    """No credentials, expired or unknown ones, an unknown profile, or no region."""
+
+    next_step = "Sign in (`aws sso login`, `aws configure`) or name a `profile` and a `region`."
+
+
+class AccessDenied(InvokeError):  # noqa: N818 - the service's own name for it
+    """The credentials are known and lack a permission."""
+
+    next_step = "Ask for `sagemaker:InvokeEndpoint` on this endpoint, or use another `profile`."
+
+
+class EndpointNotFound(InvokeError):  # noqa: N818 - says what is, without a suffix
+    """No endpoint of that name in that region and account."""
+
+    next_step = "Check the name, the `region` and the `profile`: `Endpoint.list()` shows what is there."
+
+
+class ValidationFailed(InvokeError):  # noqa: N818 - the service says ValidationError, which is a family here
+    """The service refused the request as it stands; nothing was run."""
+
+    next_step = "Correct the member that it names."
+
+
+class PayloadTooLarge(InvokeError):  # noqa: N818 - HTTP's own name for 413
+    """One request is larger than the endpoint takes; nothing was run."""
+
+    next_step = "Lower `Policy(payload_limit=...)` (serverless: 4_194_304) or use `invoke_async` (up to 1 GB)."
+
+
+class Throttled(InvokeError):  # noqa: N818 - the service says ThrottlingException
+    """More requests than the endpoint takes, to the last attempt; nothing was run."""
+
+    next_step = "Lower `Policy(concurrency=...)`, raise `attempts`, or give the endpoint more instances."
+
+
+class ModelNotReady(InvokeError):  # noqa: N818 - the service says ModelNotReadyException
+    """The model is still loading or scaled to zero, and stayed so for ``Policy.wait_for_capacity``."""
+
+    next_step = "Raise `Policy(wait_for_capacity=...)` (seconds), or scale the endpoint up."
+
+
+class ModelError(InvokeError):
+    """The container answered with an error, or not within the service's 60 s.
+
+    Parameters
+    ----------
+    message : str
+        What happened.
+    status : int, optional
+        HTTP status of the container; 0 is the service's sign that the container never answered (its limit is 60 s).
+    model_message : str, optional
+        What the container said, verbatim.
+    log_stream_arn : str, optional
+        Where CloudWatch keeps the container's log.
+    **context
+        As for `InvokeError`.
+    """
+
+    next_step = "`error.logs()` shows the end of the container's log."
+    _read_logs: Callable[[str | None, int], str] | None = None
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status: int | None = None,
+        model_message: str | None = None,
+        log_stream_arn: str | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, **context)
+        self.status = status
+        self.model_message = model_message
+        self.log_stream_arn = log_stream_arn
+
+    def logs(self, lines: int = 50) -> str:
+        """Fetch the end of the container's log from CloudWatch.
+
+        Parameters
+        ----------
+        lines : int, default=50
+            How many of the newest lines.
+
+        Returns
+        -------
+        str
+            The lines, oldest first; a sentence where there are none.
+
+        Raises
+        ------
+        AccessDenied
+            Without ``logs:FilterLogEvents`` on the log group.
+        """
+        if self._read_logs is None:
+            return "This error did not come from an endpoint, so there is no log to read."
+        return self._read_logs(self.log_stream_arn, lines)
+
+
+class ServiceError(InvokeError):
+    """The service itself failed, to the last attempt."""
+
+    next_step = "Try again; if it stays, give AWS support the request id."
+
+
+class TimedOut(InvokeError):  # noqa: N818 - reads as the sentence it is
+    """No answer within ``Policy.read_timeout``. The inference may have run, so it was not sent again."""
+
+    next_step = (
+        "Raise `Policy(read_timeout=...)`, send fewer rows a request, or ask for repeats with "
+        "`Policy(retry_read_timeout=True)`."
+    )
+
+
+class ConnectionFailed(InvokeError):  # noqa: N818 - reads as the sentence it is
+    """The connection could not be made, or broke before the reply.
+
+    Attributes
+    ----------
+    request_was_whole : bool
+        Whether the whole request had left when it broke: then the inference may have run, and is not sent again.
+    """
+
+    next_step = "Check the network, the `region` and the `endpoint_url`."
+    request_was_whole: bool = False
+
+
+class StreamError(InvokeError):
+    """A stream broke, stalled, or was cut short in the middle.
+
+    Parameters
+    ----------
+    message : str
+        What happened.
+    error_code : str, optional
+        The service's code, such as ``ModelInvocationTimeExceeded`` or ``StreamBroken``.
+    **context
+        As for `InvokeError`.
+    """
+
+    next_step = "What came before it has been given; send the request again for the whole."
+
+    def __init__(self, message: str = "", *, error_code: str | None = None, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.error_code = error_code
+
+
+class AsyncInferenceError(InvokeError):
+    """An asynchronous inference failed, or its deadline passed.
+
+    Parameters
+    ----------
+    message : str
+        What happened.
+    model_message : str, optional
+        The failure object, verbatim.
+    output_location, failure_location : str, optional
+        Where the answer, or the failure, is expected in S3.
+    **context
+        As for `InvokeError`.
+    """
+
+    next_step = ""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        model_message: str | None = None,
+        output_location: str | None = None,
+        failure_location: str | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, **context)
+        self.model_message = model_message
+        self.output_location = output_location
+        self.failure_location = failure_location
+
+
+class PartialResultError(SmrtError):
+    """Some rows failed; everything that was answered is kept.
+
+    Parameters
+    ----------
+    message : str
+        How many rows failed, and the first cause.
+    partial : table-like
+        The answers, aligned with the table that was sent; rows that failed are missing values.
+    failed_rows : sequence of int
+        Positions without an answer, counted from 0: ``table.iloc[error.failed_rows]``.
+    errors : sequence of SmrtError
+        One for each request that failed, in row order.
+    report : RunReport, optional
+        What the run did.
+    """
+
+    next_step = "`error.partial` has the rest; `journal=` makes the next run send only what is missing."
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        partial: Any = None,
+        failed_rows: Sequence[int] = (),
+        errors: Sequence[SmrtError] = (),
+        report: Any = None,
+        next_step: str | None = None,
+    ) -> None:
+        super().__init__(message, next_step=next_step)
+        self.partial = partial
+        self.failed_rows = failed_rows
+        self.errors = errors
+        self.report = report

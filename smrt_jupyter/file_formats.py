@@ -1,0 +1,316 @@
+"""Parquet and CSV files as streams of Arrow tables, in and out.
+
+A CSV file is gone through twice: first to find types that hold for all of it, because the text of a number must not
+depend on where in the file it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from smrt_jupyter.errors import AnswerError, CodecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from smrt_jupyter.answers import Answers
+
+BATCH_BYTES = 8 * 1024 * 1024
+"""Bytes of rows that are read, scored and written together; about three such batches are in memory at once."""
+
+READ_BYTES = 1024 * 1024
+NAME = "prediction"
+
+
+def need_arrow() -> Any:
+    """Import pyarrow, or say how to get it.
+
+    Returns
+    -------
+    module
+    """
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise ImportError("Files need pyarrow: pip install 'smrt-jupyter[arrow]'.") from error
+    return pa
+
+
+def format_of(name: str) -> str:
+    """Tell the format of a file from its name.
+
+    Parameters
+    ----------
+    name : str
+        A path or location.
+
+    Returns
+    -------
+    str
+        ``parquet`` or ``csv``.
+
+    Examples
+    --------
+    >>> format_of("s3://data/in/Customers.PARQUET"), format_of("scored.csv")
+    ('parquet', 'csv')
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    known = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
+    if suffix not in known:
+        raise CodecError(f"{name} is neither Parquet nor CSV.", next_step="Name it .parquet or .csv.")
+    return known[suffix]
+
+
+class Source(Protocol):
+    """A file to read."""
+
+    schema: pa.Schema
+    rows: int
+
+    def batches(self) -> Generator[pa.Table, None, None]:
+        """Read it once, in batches that are the same every time; to be closed when it is not read to its end."""
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
+def source(opened: Callable[[], Any], name: str, *, header: bool = True) -> Source:
+    """Look at a file.
+
+    Parameters
+    ----------
+    opened : callable
+        Opens it for reading; called for every pass.
+    name : str
+        Whose suffix says the format.
+    header : bool, default=True
+        Whether the first line of a CSV file has the columns' names.
+
+    Returns
+    -------
+    Source
+    """
+    need_arrow()
+    return _Parquet(opened()) if format_of(name) == "parquet" else _Csv(opened, header=header)
+
+
+class _Parquet:
+    def __init__(self, file: Any) -> None:
+        import pyarrow.parquet as pq
+
+        self._handle = file
+        self._file = pq.ParquetFile(file, buffer_size=READ_BYTES, pre_buffer=False)
+        self.schema = self._file.schema_arrow
+        self.rows = self._file.metadata.num_rows
+        groups = [self._file.metadata.row_group(group) for group in range(self._file.metadata.num_row_groups)]
+        stored = sum(group.total_byte_size for group in groups)
+        row = max(stored / max(self.rows, 1), _fixed_width(self.schema))
+        self._step = _rows_a_batch(row)
+
+    def batches(self) -> Generator[pa.Table, None, None]:
+        return _even(self._file.iter_batches(batch_size=self._step), self.schema, self._step)
+
+    def close(self) -> None:
+        self._file.close()
+        self._handle.close()
+
+
+class _Csv:
+    def __init__(self, opened: Callable[[], Any], *, header: bool) -> None:
+        self._opened = opened
+        self._header = header
+        self._types: dict[str, Any] = {}
+        self.rows, size = self._look()
+        self._step = _rows_a_batch(size / max(self.rows, 1))
+
+    def _look(self) -> tuple[int, int]:
+        """Find types that hold to the last row, widening one whenever a row does not fit."""
+        pa = need_arrow()
+        while True:
+            rows = size = 0
+            try:
+                with self._opened() as file, self._reader(file) as reader:
+                    self.schema = reader.schema
+                    for batch in reader:
+                        rows += batch.num_rows
+                        size += batch.nbytes
+            except pa.ArrowInvalid as error:
+                self._widen(error)
+            else:
+                self._types = {field.name: field.type for field in self.schema}
+                return rows, size
+
+    def _widen(self, error: Exception) -> None:
+        pa = need_arrow()
+        found = re.search(r"column #(\d+): CSV conversion error", str(error))
+        if found is None:
+            raise CodecError(f"The CSV file cannot be read: {error}.") from error
+        field = self.schema.field(int(found.group(1)))
+        steps = [pa.null(), pa.int64(), pa.float64(), pa.string(), pa.binary()]
+        wider = steps[steps.index(field.type) + 1] if field.type in steps[:-1] else pa.string()
+        self._types = {each.name: each.type for each in self.schema} | {field.name: wider}
+
+    def _reader(self, file: Any) -> Any:
+        from pyarrow import csv
+
+        return csv.open_csv(
+            file,
+            read_options=csv.ReadOptions(block_size=READ_BYTES, autogenerate_column_names=not self._header),
+            convert_options=csv.ConvertOptions(column_types=self._types),
+            parse_options=csv.ParseOptions(newlines_in_values=True),
+        )
+
+    def batches(self) -> Generator[pa.Table, None, None]:
+        with self._opened() as file, self._reader(file) as reader:
+            yield from _even(reader, self.schema, self._step)
+
+    def close(self) -> None:
+        """Nothing stays open between two passes."""
+
+
+def _fixed_width(schema: pa.Schema) -> float:
+    """Add up the bytes of a row's numbers as they are in memory; text is left to what the file says."""
+    widths: list[float] = []
+    for field in schema:
+        try:
+            widths.append(field.type.bit_width / 8)
+        except ValueError:
+            widths.append(0.0)
+    return float(sum(widths))
+
+
+def _rows_a_batch(row: float) -> int:
+    return max(2, int(BATCH_BYTES / max(row, 1.0)))
+
+
+def _even(batches: Iterable[pa.RecordBatch], schema: pa.Schema, step: int) -> Generator[pa.Table, None, None]:
+    """Cut a stream of batches of any size into tables of `step` rows; the last is never one row alone."""
+    pa = need_arrow()
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        while rows > step + 1:
+            table = pa.Table.from_batches(waiting, schema)
+            yield table.slice(0, step)
+            waiting = table.slice(step).to_batches()
+            rows -= step
+    if rows:
+        yield pa.Table.from_batches(waiting, schema)
+
+
+class Destination:
+    """A file of answers, written batch by batch.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+    name : str
+        Whose suffix says the format.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path = path
+        self._format = format_of(name)
+        self._writer: Any = None
+        self._schema: Any = None
+
+    def write(self, kept: pa.Table | None, answers: Answers, rows: int) -> None:
+        """Write the answers of the next rows.
+
+        Parameters
+        ----------
+        kept : pyarrow.Table or None
+            Columns of the source that go along.
+        answers : Answers
+            One a row.
+        rows : int
+            How many.
+        """
+        pa = need_arrow()
+        names = [] if kept is None else list(kept.column_names)
+        columns: list[Any] = [] if kept is None else list(kept.columns)
+        for field, values in named(answers).items():
+            names.append(field)
+            columns.append(self._column(field, values))
+        table = pa.Table.from_arrays(columns, names=names) if rows or columns else pa.table({NAME: []})
+        if self._writer is None:
+            self._open(table.schema)
+        self._writer.write_table(table.cast(self._schema))
+
+    def _column(self, name: str, values: Any) -> Any:
+        pa = need_arrow()
+        array = pa.array(values)
+        if self._schema is None:
+            return array
+        if name not in self._schema.names:
+            raise AnswerError(f"These replies have a field {name!r}, which those before them had not.")
+        wanted = self._schema.field(name).type
+        if array.type == wanted:
+            return array
+        try:
+            return pa.array(values, from_pandas=True).cast(wanted)
+        except pa.ArrowInvalid as error:
+            told = f"These answers are {array.type}, and those before them were {wanted}: {error}."
+            raise AnswerError(told) from error
+
+    def _open(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        if self._format == "parquet":
+            import pyarrow.parquet as pq
+
+            self._writer = pq.ParquetWriter(self._path, schema)
+        else:
+            from pyarrow import csv
+
+            self._writer = csv.CSVWriter(self._path, schema)
+
+    def finish(self) -> None:
+        """Finish the file; one without any rows has a column all the same."""
+        if self._writer is None:
+            self.write(None, np.empty(0), 0)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file, finished or not."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def named(answers: Answers) -> dict[str, Any]:
+    """Name the columns that answers make.
+
+    Parameters
+    ----------
+    answers : ndarray, list or dict of them
+
+    Returns
+    -------
+    dict of str to (ndarray or list)
+        ``prediction``; ``prediction_0 prediction_1 ...`` for several values a row; fields by their own names.
+
+    Examples
+    --------
+    >>> list(named(np.zeros((2, 3))))
+    ['prediction_0', 'prediction_1', 'prediction_2']
+    """
+    if isinstance(answers, dict):
+        return {
+            column if field == NAME else f"{field}{column.removeprefix(NAME)}": values
+            for field, part in answers.items()
+            for column, values in named(part).items()
+        }
+    if isinstance(answers, np.ndarray) and answers.ndim == 2:  # noqa: PLR2004 - a table
+        return {f"{NAME}_{place}": answers[:, place] for place in range(answers.shape[1])}
+    if isinstance(answers, np.ndarray) and answers.ndim > 1:
+        return {NAME: answers.tolist()}
+    return {NAME: answers}

@@ -1,0 +1,187 @@
+"""Files larger than memory: Parquet and CSV, here or in S3, scored batch by batch as one run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smrt_jupyter import file_formats, fingerprint, routing, scoring, wire
+from smrt_jupyter.journal import Journal
+from smrt_jupyter.s3_files import S3File, upload
+from smrt_jupyter.tables import Table
+from smrt_jupyter.workers import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from smrt_jupyter.answers import Answers
+    from smrt_jupyter.endpoint import Endpoint
+    from smrt_jupyter.progress import Watch
+    from smrt_jupyter.report import RunReport
+    from smrt_jupyter.workers import RawReply
+
+BYTES_IN_FLIGHT = 32 * 1024 * 1024
+"""Less than for a table that is in memory: here the tables themselves are the larger part."""
+
+
+def predict_file(  # noqa: PLR0913 - each is one thing to say
+    endpoint: Endpoint,
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    *,
+    columns: Sequence[str] | None = None,
+    keep: Sequence[str] = (),
+    header: bool = True,
+    journal: str | os.PathLike[str] | None = None,
+    progress: bool | Watch | None = None,
+    on_error: str = "raise",
+) -> RunReport:
+    """Score a file of any size into another, in row order.
+
+    Memory holds a few batches, whatever the size of the file. The destination appears when it is complete. Needs
+    pyarrow: ``pip install 'smrt-jupyter[arrow]'``.
+
+    Parameters
+    ----------
+    endpoint : Endpoint
+        Whom to ask.
+    source, destination : path-like
+        Named ``.parquet`` or ``.csv``, each here or at ``s3://bucket/key``. The destination has a column
+        ``prediction``, or one for each field that the endpoint answers with.
+    columns : sequence of str, optional
+        What is sent; None: all columns.
+    keep : sequence of str, default=()
+        Columns, such as an id, that are copied into the destination beside the answers.
+    header : bool, default=True
+        Whether the first line of a CSV source has the names.
+    journal : path-like, optional
+        A file here that keeps every finished chunk; the same call again sends only what is missing.
+    progress : bool or callable, optional
+        As for `Endpoint.predict`.
+    on_error : {"raise", "return"}, default="raise"
+        Whether rows without an answer raise once the destination is written with missing values in their place.
+
+    Returns
+    -------
+    RunReport
+        What the run did.
+
+    Raises
+    ------
+    PartialResultError
+        When rows failed: ``.failed_rows`` counts from the first row of the file, and ``.partial`` is the destination,
+        None where the run could not go on and it was not written.
+    CodecError
+        When a column cannot be carried, or the file is neither Parquet nor CSV.
+    JournalError
+        When the journal is another run's, or rows of the file have changed since.
+    """
+    if on_error not in {"raise", "return"}:
+        raise ValueError(f"on_error must be 'raise' or 'return', not {on_error!r}")
+    source, destination = os.fspath(source), os.fspath(destination)
+    if source == destination:
+        raise ValueError("The destination is the source: name another file.")
+    file_formats.format_of(destination)
+    s3 = wire.beside(endpoint.target, "s3")
+    with ExitStack() as stack:
+        found = file_formats.source(_opener(source, s3, endpoint), source, header=header)
+        stack.enter_context(closing(found))
+        scored = _Scored(endpoint, found, found.schema.names if columns is None else list(columns))
+        kept = None if journal is None else stack.enter_context(Journal.open(journal, scored.about()))
+        local = Path(stack.enter_context(_Draft(destination)))
+        written = file_formats.Destination(local, destination)
+        stack.enter_context(closing(written))
+
+        def take(batch: Batch, found: Answers) -> None:
+            table = scored.give_back(batch)
+            written.write(table.select(list(keep)) if keep else None, found, len(batch.rows))
+
+        report = scoring.score_batches(
+            stack.enter_context(closing(scored.batches(kept))),
+            take,
+            scored.send,
+            policy=endpoint.policy,
+            rows=found.rows,
+            bytes_in_flight=BYTES_IN_FLIGHT,
+            progress=progress,
+            label=endpoint.name,
+        )
+        written.finish()
+        if destination.startswith("s3://"):
+            upload(local, destination, s3, endpoint.policy)
+        else:
+            local.replace(destination)
+    if report.errors and on_error == "raise":
+        raise scoring.failure(report, destination)
+    return report
+
+
+def _opener(source: str, s3: wire.Target, endpoint: Endpoint) -> Callable[[], Any]:
+    if source.startswith("s3://"):
+        return lambda: S3File(source, s3, endpoint.policy)
+    return lambda: Path(source).open("rb")
+
+
+class _Draft:
+    """A file beside the destination, gone at the end unless it took its place."""
+
+    def __init__(self, destination: str) -> None:
+        is_here = not destination.startswith("s3://")
+        folder = Path(destination).resolve().parent if is_here else Path(tempfile.gettempdir())
+        self._name = Path(destination).name
+        self._folder = folder
+
+    def __enter__(self) -> str:
+        handle, self._path = tempfile.mkstemp(prefix=f".{self._name}.", dir=self._folder)
+        os.close(handle)
+        return self._path
+
+    def __exit__(self, *_: object) -> None:
+        Path(self._path).unlink(missing_ok=True)
+
+
+class _Scored:
+    """A source as a run's batches."""
+
+    def __init__(self, endpoint: Endpoint, source: file_formats.Source, columns: list[str]) -> None:
+        self._endpoint = endpoint
+        self._source = source
+        self._columns = columns
+        missing = [name for name in columns if name not in source.schema.names]
+        if missing:
+            raise ValueError(f"The file has no column {missing[0]!r}; it has {', '.join(source.schema.names)}.")
+        self._codec = endpoint.codec_for(source.schema.empty_table().select(columns))
+        self._tables: dict[Batch, Any] = {}
+        self.send = routing.Courier(endpoint, self._codec)
+
+    def about(self) -> dict[str, str]:
+        """Describe the whole for a journal; each batch's content is compared when it is read."""
+        schema = self._source.schema
+        return {
+            "rows": str(self._source.rows),
+            "columns": ", ".join(self._columns),
+            "dtypes": ", ".join(str(schema.field(name).type) for name in self._columns),
+        } | fingerprint.of_endpoint(self._endpoint, self._codec.media_type.text)
+
+    def batches(self, journal: Journal | None) -> Generator[Batch, None, None]:
+        """Read the next rows when they are wanted."""
+        start = 0
+        with closing(self._source.batches()) as tables:
+            for whole in tables:
+                table = Table.of(whole.select(self._columns))
+                rows = range(start, start + len(table))
+                start = rows.stop
+                part = None if journal is None else journal.part(rows, fingerprint.of_table(table)["content"])
+                batch = Batch(rows, self._codec.writer(table), self._read, part)
+                self._tables[batch] = whole
+                yield batch
+
+    def give_back(self, batch: Batch) -> Any:
+        """Let go of a batch's table, which is needed once more."""
+        return self._tables.pop(batch)
+
+    def _read(self, reply: RawReply, rows: range) -> Answers:
+        return routing.read(self._endpoint, reply, rows)

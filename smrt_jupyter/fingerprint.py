@@ -1,0 +1,94 @@
+"""What makes a run the one that a journal belongs to: the table, to the last cell, and who is asked, and how."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from smrt_jupyter.tables import Table
+
+ROWS_AT_ONCE = 65_536
+
+NOT_COMPARED = frozenset(
+    {
+        "profile", "endpoint_url",  # how the endpoint is reached
+        "policy", "before_sign", "after_reply",  # how it is asked
+        "session_id", "inference_id", "prefix_aware_id",  # labels of requests, and hints to the router
+        "path",  # how a kept reply is read
+        "content_type",  # the codec that was chosen is compared instead
+    }
+)  # fmt: skip
+"""Fields of an endpoint that may differ between two runs of one journal, because the answers are the same ones."""
+
+NOT_WRITTEN = frozenset({"custom_attributes"})
+"""Fields of which only a digest is kept: the service calls them sensitive."""
+
+
+def of_table(table: Table) -> dict[str, str]:
+    """Describe a table so that any change shows.
+
+    Parameters
+    ----------
+    table : Table
+
+    Returns
+    -------
+    dict of str to str
+        ``rows columns dtypes content``; the last is a digest of every cell, in row order.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    dtype = table.dtype()
+    if dtype is not None:
+        dtypes = str(dtype)
+        for start in range(0, len(table), ROWS_AT_ONCE):
+            digest.update(_as_bytes(table.matrix(start, start + ROWS_AT_ONCE)))
+    else:
+        fields = table.fields()
+        dtypes = ", ".join(field.kind.value for field in fields)
+        for start in range(0, len(table), ROWS_AT_ONCE):
+            for field in fields:
+                cells = field.cells(start, start + ROWS_AT_ONCE)
+                for values in (cells.values, cells.missing, cells.offset):
+                    digest.update(_as_bytes(values))
+    columns = "without names" if table.columns is None else ", ".join(map(str, table.columns))
+    return {"rows": str(len(table)), "columns": columns, "dtypes": dtypes, "content": digest.hexdigest()}
+
+
+def of_endpoint(asked: Any, codec: str) -> dict[str, str]:
+    """Describe who is asked, as far as it changes answers.
+
+    Parameters
+    ----------
+    asked : Endpoint
+        Any dataclass with its fields.
+    codec : str
+        The content type that the table is sent as.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    told = {"codec": codec}
+    for field in dataclasses.fields(asked):
+        value = getattr(asked, field.name)
+        if field.name in NOT_COMPARED or value is None:
+            continue
+        text = str(getattr(value, "ACCEPT", value))
+        told[field.name] = _digest(text) if field.name in NOT_WRITTEN else text
+    return told
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _as_bytes(values: np.ndarray[Any, Any] | None) -> Any:
+    if values is None:
+        return b"-"
+    if values.dtype == object:
+        return repr(values.tolist()).encode("utf-8", "surrogatepass")
+    return np.ascontiguousarray(values).reshape(-1).view(np.uint8)

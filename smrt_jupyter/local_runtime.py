@@ -1,0 +1,83 @@
+"""`LocalRuntime`: the embedded runtime, joined to the client in the process that opens it.
+
+The client and ``local/`` never import one another: they meet on the socket. This is where both are known.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Self
+
+from smrt_jupyter.endpoint import Endpoint
+from smrt_jupyter.local.runtime import Runtime
+from smrt_jupyter.wire import LOCAL_RUNTIME
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class LocalRuntime(Runtime):
+    """An Amazon SageMaker runtime on this machine, for a ``with`` block; see `Runtime` for its parameters.
+
+    Examples
+    --------
+    >>> with LocalRuntime() as runtime:
+    ...     endpoint = runtime.deploy("twice", lambda frame: 2 * frame[0])
+    ...     endpoint.predict([[1], [2]])
+    array([2, 4])
+    """
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._variable = f"{LOCAL_RUNTIME}{self.port}"
+        os.environ[self._variable] = json.dumps(self.environ)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.environ.pop(self._variable, None)
+        super().__exit__(kind, error, trace)
+
+    def start(self) -> Self:
+        """Open it where a ``with`` block cannot last: over the cells of a notebook. It closes with `stop`, or the process.
+
+        Returns
+        -------
+        LocalRuntime
+            This one.
+        """
+        return self.__enter__()
+
+    def stop(self) -> None:
+        """Close it."""
+        self.__exit__(None, None, None)
+
+    def deploy(self, name: str, model: Any = None, **options: Any) -> Endpoint:  # type: ignore[override]  # the server gives None
+        """Serve a model under an endpoint's name.
+
+        Parameters
+        ----------
+        name, model, **options
+            As for `Runtime.deploy`.
+
+        Returns
+        -------
+        Endpoint
+        """
+        super().deploy(name, model, **options)
+        return self.endpoint(name)
+
+    def endpoint(self, name: str) -> Endpoint:
+        """Give the endpoint of that name, deployed or not.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        Endpoint
+        """
+        return Endpoint(name, region=self.region, endpoint_url=self.url)

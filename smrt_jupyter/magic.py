@@ -1,0 +1,438 @@
+"""``%sagemaker`` and ``%%sagemaker``: options become an `Endpoint`, one of its verbs is called, the answer is shown.
+
+The only module that knows IPython. Loading it loads neither boto3 nor pandas nor scikit-learn: a notebook's first cell
+should not wait for what its tenth may need.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.completer import SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, argument_group, magic_arguments
+from traitlets import Bool, Unicode
+
+from smrt_jupyter import cell as cells
+from smrt_jupyter import shortcuts
+from smrt_jupyter.errors import SmrtError
+from smrt_jupyter.options import (
+    ALONE,
+    OF_TABLES,
+    OF_TEXT,
+    ONLY_ASYNC,
+    PREVIEWS,
+    OptionError,
+    deed_of,
+    did_you_mean,
+    help_text,
+    option,
+    split,
+    with_hyphens,
+)
+from smrt_jupyter.presenter import Presenter, run_footer, stream_footer
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from IPython.core.completer import CompletionContext
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from smrt_jupyter.completion import Completer
+    from smrt_jupyter.endpoint import Endpoint
+    from smrt_jupyter.reply import Reply
+
+ERROR_NAME = "_error"
+"""What the last error is called in the notebook, so that ``_error.logs()`` and ``_error.partial`` can be asked for."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A request that the user stopped, told in one line."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["KeyboardInterrupt: stopped; the request that was under way may have run."]
+
+
+@magics_class
+class SageMakerMagics(Magics):
+    """The magics, and their defaults: ``%config SageMakerMagics.region = "eu-west-1"``."""
+
+    region = Unicode("", help="The region where none is named; empty: as the AWS CLI finds it.").tag(config=True)
+    profile = Unicode("", help="The profile where none is named; empty: as the AWS CLI finds it.").tag(config=True)
+    endpoint_url = Unicode("", help="Another address of the service, such as LocalRuntime.url.").tag(config=True)
+    shortcuts = Unicode("", help="The TOML file of named shortcuts; empty: smrt-jupyter.toml here or at home.").tag(
+        config=True
+    )
+    progress = Bool(None, allow_none=True, help="Always or never a progress bar; None: for runs that take long.").tag(
+        config=True
+    )
+
+    shell: InteractiveShell
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell=shell, config=shell.config)
+        self.presenter = Presenter(shell)
+        self.completer: Completer | None = None
+
+    @no_var_expand
+    @magic_arguments()
+    @argument("endpoint", nargs="?", help="name of an endpoint or a shortcut, or a variable that holds an Endpoint")
+    @argument_group("What is sent, and what comes of it")
+    @argument("--data", "-d", metavar="EXPRESSION", help="a table, array, list, dict, bytes or Path; file://NAME")
+    @argument("--out", "-o", metavar="NAME", help="store the value under this name and show nothing")
+    @argument("--template", help="rows as JSON: instances, features, inputs, messages, … or '{\"rows\": $records}'")
+    @argument("--path", metavar="JMESPATH", help="where the answers are in the reply")
+    @argument("--journal", metavar="FILE", help="keep finished rows; the next run sends only what is missing")
+    @argument("--target-model-column", metavar="COLUMN", help="names each row's model of a multi-model endpoint")
+    @argument("--expand", action="store_true", help="replace {{name}} in the cell by the variable")
+    @argument("--raw", action="store_true", help="one request, and the reply's bytes as they came")
+    @argument("--markdown", action="store_true", help="show a text as Markdown (its HTML stays text)")
+    @argument_group("What is done instead")
+    @argument("--stream", action="store_true", help="show the reply while it comes")
+    @argument("--async", action="store_true", help="asynchronous inference: a handle now, the answer later")
+    @argument("--dry-run", action="store_true", help="show requests, rows and bytes; send nothing")
+    @argument("--code", action="store_true", help="show the same as Python and as boto3; send nothing")
+    @argument("--describe", action="store_true", help="what the endpoint is")
+    @argument("--list", action="store_true", help="the endpoints that there are")
+    @argument("--panel", action="store_true", help="the same with buttons")
+    @argument("--help", "-h", action="store_true", help="this text")
+    @argument_group("Where")
+    @argument("--region", help="as the AWS CLI has it")
+    @argument("--profile", help="as the AWS CLI has it")
+    @argument("--endpoint-url", metavar="URL", help="another address of the service")
+    @argument_group("Members of the request, by the AWS CLI's names")
+    @argument("--content-type", metavar="TYPE")
+    @argument("--accept", metavar="TYPE")
+    @argument("--target-variant")
+    @argument("--target-model")
+    @argument("--target-container-hostname")
+    @argument("--inference-component-name")
+    @argument("--routing-target-name")
+    @argument("--session-id")
+    @argument("--prefix-aware-id")
+    @argument("--custom-attributes")
+    @argument("--inference-id")
+    @argument("--enable-explanations")
+    @argument_group("Members of an asynchronous request")
+    @argument("--s3-input", metavar="S3_PREFIX")
+    @argument("--input-location", metavar="S3_OBJECT")
+    @argument("--filename")
+    @argument("--s3-output-path-extension")
+    @argument("--request-ttl-seconds", type=int)
+    @argument("--invocation-timeout-seconds", type=int)
+    @line_cell_magic
+    def sagemaker(self, line: str, cell: str | None = None) -> Any:
+        """Ask an Amazon SageMaker endpoint.
+
+        ``%%sagemaker ENDPOINT`` sends the cell; ``%sagemaker ENDPOINT --data NAME`` sends a variable, a table of any
+        size in as many requests as it takes. The value is returned, too: ``x = %sagemaker …``.
+        """
+        try:
+            return self._do(line, cell)
+        except SmrtError as error:
+            self.shell.user_ns[ERROR_NAME] = error
+            error.next_step = error.next_step.replace("`error.", f"`{ERROR_NAME}.")
+            raise
+        except KeyboardInterrupt:
+            raise Interrupted from None
+
+    # -- from the line to a deed ----------------------------------------------------------------------------------
+
+    def _do(self, line: str, cell: str | None) -> Any:
+        told = parse(line)
+        if told.help or not (line.strip() or (cell or "").strip()):
+            print(help_text(parser()))  # noqa: T201 - what a person asked to read
+            return None
+        deed = deed_of(told)
+        if deed in ALONE:
+            return self._about(deed, told)
+        endpoint = self._endpoint(told)
+        if deed == "async" and told.input_location:
+            return self._give(told, self._submit(endpoint, None, told))
+        data, expression, sent_as = self._data(told, cell, endpoint)
+        if sent_as:
+            endpoint = endpoint.replace(content_type=sent_as)
+        if deed in PREVIEWS:
+            return self._preview(deed, endpoint, data, expression, told)
+        return self._send(deed, endpoint, data, told)
+
+    def _about(self, deed: str, told: argparse.Namespace) -> Any:
+        """Do what needs no data."""
+        if deed == "list":
+            return self._list(told)
+        endpoint = self._endpoint(told, needed=deed == "describe")
+        return endpoint.describe() if deed == "describe" else self._panel(endpoint)
+
+    def _preview(self, deed: str, endpoint: Endpoint, data: Any, expression: str, told: argparse.Namespace) -> Any:
+        """Do what sends nothing."""
+        if deed == "dry_run":
+            from smrt_jupyter.dry_run import dry_run
+
+            return dry_run(endpoint, data, one_request=told.raw)
+        from smrt_jupyter import display
+        from smrt_jupyter.as_code import as_code
+
+        code = as_code(endpoint, data, expression, out=told.out, one_request=told.raw)
+        return self.presenter.present(code, lambda: display.bundle(code, ""))
+
+    def _send(self, deed: str, endpoint: Endpoint, data: Any, told: argparse.Namespace) -> Any:
+        from smrt_jupyter.tables import is_table
+
+        if deed == "stream":
+            return self._stream(endpoint, data, told)
+        in_chunks = is_table(data) and not told.raw
+        for name in OF_TEXT if in_chunks else OF_TABLES:
+            if getattr(told, name):
+                beside = "a table" if in_chunks else "one request of something that is no table"
+                raise OptionError(f"{option(name)} means nothing for {beside}.", next_step="Leave it out.")
+        if in_chunks:
+            return self._score(endpoint, data, told)
+        if deed == "async":
+            return self._give(told, self._submit(endpoint, data, told))
+        return self._ask(endpoint, data, told)
+
+    def _endpoint(self, told: argparse.Namespace, *, needed: bool = True) -> Endpoint:
+        from smrt_jupyter.endpoint import Endpoint
+
+        name = told.endpoint or ""
+        if needed and not name:
+            raise OptionError("No endpoint is named.", next_step="Write its name first: `%sagemaker NAME …`.")
+        named = self.shell.user_ns.get(name)
+        if isinstance(named, Endpoint):
+            endpoint = named
+        else:
+            tables = shortcuts.read(self.shortcuts)
+            endpoint = shortcuts.endpoint(name, tables[name]) if name in tables else Endpoint(name)
+            usual = {place: getattr(self, place) for place in ("region", "profile", "endpoint_url")}
+            endpoint = endpoint.replace(
+                **{place: value for place, value in usual.items() if value and getattr(endpoint, place) is None}
+            )
+        fields = set(Endpoint.__dataclass_fields__) - {"name"}
+        changes = {name: value for name, value in vars(told).items() if name in fields and value is not None}
+        for name in ("content_type", "accept"):
+            if name in changes and "/" not in changes[name]:
+                changes[name] = self._evaluate(name, changes[name])
+        return endpoint.replace(**changes) if changes else endpoint
+
+    def _data(self, told: argparse.Namespace, cell: str | None, endpoint: Endpoint) -> tuple[Any, str, str | None]:
+        """Give what is to be sent, how Python would say it, and the content type that a cell's text has."""
+        text = (cell or "").strip("\r\n")
+        if told.data and text.strip():
+            raise OptionError("Both the cell and --data hold data.", next_step="Leave one of them out.")
+        if told.expand and not text.strip():
+            raise OptionError("--expand is for the text of a cell, and there is none.")
+        if told.data:
+            if told.data.startswith(("file://", "fileb://")):
+                path = Path(told.data.partition("://")[2]).expanduser()
+                return path, f"Path({str(path)!r})", None
+            return self._evaluate("data", told.data), told.data, None
+        if not text.strip():
+            raise OptionError(
+                "There is nothing to send.",
+                next_step="Name it with `--data NAME`, or write it into a `%%sagemaker` cell.",
+            )
+        if told.expand:
+            text = cells.expand(text, self.shell.user_ns)
+        value, content_type = cells.payload(text, endpoint.content_type, endpoint.template)
+        return value, repr(value), content_type
+
+    def _evaluate(self, name: str, expression: str) -> Any:
+        """Evaluate what the user wrote, as a line of the cell would."""
+        namespace = self.shell.user_ns
+        try:
+            return eval(expression, self.shell.user_global_ns, namespace)  # noqa: S307 - the user's own code, in the user's cell
+        except SmrtError:
+            raise
+        except Exception as error:
+            close = did_you_mean(error.name, namespace) if isinstance(error, NameError) and error.name else ""
+            raise OptionError(
+                f"{option(name)} {expression}: {type(error).__name__}: {error}.{close}",
+                next_step="It is evaluated as Python.",
+            ) from error
+
+    # -- deeds ----------------------------------------------------------------------------------------------------
+
+    def _score(self, endpoint: Endpoint, table: Any, told: argparse.Namespace) -> Any:
+        from smrt_jupyter import display
+
+        options = {name: getattr(told, name) for name in OF_TABLES}
+        asynchronous = getattr(told, "async") or None
+        if asynchronous:
+            for name in ONLY_ASYNC[1:]:
+                if getattr(told, name) is not None:
+                    raise OptionError(f"{option(name)} is for one request, and a table may take many: see --raw.")
+        answers, report = endpoint.score(
+            table, progress=self.progress, asynchronous=asynchronous, s3_input_prefix=told.s3_input, **options
+        )
+        return self._give(told, answers, lambda: display.bundle(answers, run_footer(report)))
+
+    def _ask(self, endpoint: Endpoint, data: Any, told: argparse.Namespace) -> Any:
+        reply = endpoint.invoke(data)
+        value = reply.body if told.raw else reply.value
+        return self._give(told, value, lambda: self._look(value, reply, told))
+
+    def _look(self, value: Any, reply: Reply, told: argparse.Namespace) -> dict[str, Any]:
+        from smrt_jupyter import display
+
+        if told.markdown and isinstance(value, str):
+            return display.markdown(value, reply.footer())
+        return display.bundle(value, reply.footer())
+
+    def _stream(self, endpoint: Endpoint, data: Any, told: argparse.Namespace) -> Any:
+        from smrt_jupyter import display
+
+        began, pieces = time.perf_counter(), []
+        with endpoint.stream(data) as stream:
+            for piece in stream.text():
+                pieces.append(piece)
+                print(display.clean(piece), end="", flush=True)  # noqa: T201 - the text, while it comes
+        print()  # noqa: T201
+        text, footer = "".join(pieces), stream_footer(stream, time.perf_counter() - began)
+
+        def look() -> dict[str, Any]:
+            return display.markdown(text, footer) if told.markdown else display.page("", "", footer)
+
+        return self._give(told, text, look)
+
+    def _submit(self, endpoint: Endpoint, data: Any, told: argparse.Namespace) -> Any:
+        members = {name: getattr(told, name) for name in ONLY_ASYNC if getattr(told, name) is not None}
+        if "s3_input" in members:
+            members["s3_input_prefix"] = members.pop("s3_input")
+        return endpoint.invoke_async(data, **members)
+
+    def _list(self, told: argparse.Namespace) -> Any:
+        from smrt_jupyter.endpoint import Endpoint
+
+        named = self.shell.user_ns.get(told.endpoint or "")
+        if told.endpoint and not isinstance(named, Endpoint):
+            raise OptionError(f"--list takes no endpoint; {told.endpoint} is one word too many.")
+        place = {
+            each: getattr(told, each) or getattr(named, each, None) or getattr(self, each) or None
+            for each in ("region", "profile", "endpoint_url")
+        }
+        return Endpoint.list(**place)
+
+    def _panel(self, endpoint: Endpoint) -> Any:
+        from smrt_jupyter.panel import EndpointPanel
+
+        return EndpointPanel(endpoint if endpoint.name else None)
+
+    def _give(self, told: argparse.Namespace, value: Any, look: Any = None) -> Any:
+        """Store a value, or return it with its looks."""
+        if told.out:
+            self.shell.user_ns[told.out] = value
+            return None
+        return value if look is None else self.presenter.present(value, look)
+
+    # -- completion -----------------------------------------------------------------------------------------------
+
+    @context_matcher(identifier="smrt_jupyter.sagemaker", priority=60)
+    def complete(self, context: CompletionContext) -> SimpleMatcherResult:
+        """Complete the line of a magic: IPython asks every matcher."""
+        if "%sagemaker" not in context.text_until_cursor:
+            return SimpleMatcherResult(completions=[])
+        if self.completer is None:
+            from smrt_jupyter.completion import Completer
+
+            self.completer = Completer(parser())
+        usual = {place: getattr(self, place) for place in ("region", "profile", "endpoint_url")}
+        found = self.completer.complete(context.text_until_cursor, self.shell.user_ns, usual, self.shortcuts)
+        if found is None:
+            return SimpleMatcherResult(completions=[])
+        fragment, choices = found
+        completions = [SimpleCompletion(text, type=kind) for text, kind in choices]
+        return SimpleMatcherResult(completions=completions, matched_fragment=fragment, suppress=True, ordered=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Give the parser of the magic's options."""
+    made: argparse.ArgumentParser = SageMakerMagics.sagemaker.parser
+    made.allow_abbrev = False  # --target would be any of three
+    return made
+
+
+def known_options() -> list[str]:
+    """Name the magic's long options."""
+    return [each for each in parser()._option_string_actions if each.startswith("--")]  # noqa: SLF001 - no other way
+
+
+def parse(line: str) -> argparse.Namespace:
+    """Parse the line of a magic.
+
+    Parameters
+    ----------
+    line : str
+
+    Returns
+    -------
+    argparse.Namespace
+
+    Raises
+    ------
+    OptionError
+        For an option that there is not, or one without its value.
+    """
+    words = [with_hyphens(word) for word in split(line)]
+    try:
+        told, unknown = parser().parse_known_args(words)
+    except UsageError as error:
+        raise OptionError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+    if unknown:
+        word = unknown[0].partition("=")[0]
+        if word.startswith("-"):
+            raise OptionError(f"There is no option {word}.{did_you_mean(word, known_options())}")
+        raise OptionError(f"{word} is one word too many: {told.endpoint} is the endpoint.")
+    for name, value in vars(told).items():
+        if value == "":
+            raise OptionError(f"{option(name)} has no value.")
+    return told
+
+
+# -- load and unload ----------------------------------------------------------------------------------------------
+
+
+def load(shell: InteractiveShell) -> None:
+    """Put the magics into a shell."""
+    unload(shell)
+    magics = SageMakerMagics(shell)
+    shell.register_magics(magics)
+    if shell.Completer is not None:
+        shell.Completer.custom_matchers.append(magics.complete)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take the magics out of a shell, with everything that came with them."""
+    for magics in [each for each in shell.configurables if isinstance(each, SageMakerMagics)]:
+        magics.presenter.close()
+        shell.configurables.remove(magics)
+        shell.magics_manager.registry.pop(SageMakerMagics.__name__, None)
+        for kind in ("line", "cell"):
+            found: Mapping[str, Any] = shell.magics_manager.magics[kind]
+            if getattr(found.get("sagemaker"), "__self__", None) is magics:
+                shell.magics_manager.magics[kind].pop("sagemaker")
+        if shell.Completer is not None and magics.complete in shell.Completer.custom_matchers:
+            shell.Completer.custom_matchers.remove(magics.complete)
+
+
+def plain_shell(folder: str) -> InteractiveShell:
+    """Make a shell that is no terminal's and no kernel's, keeps no history, and writes to one folder alone.
+
+    Parameters
+    ----------
+    folder : str
+        For its profile.
+
+    Returns
+    -------
+    InteractiveShell
+    """
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    config = Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"colors": "nocolor"}})
+    made: InteractiveShell = InteractiveShell.instance(config=config, ipython_dir=folder)
+    return made

@@ -1,0 +1,205 @@
+"""The line behind a magic: where its words end, and what was probably meant by one that is not known."""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+from typing import TYPE_CHECKING
+
+from smrt_jupyter.errors import SmrtError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterable
+
+QUOTES = "'\""
+BRACKETS = {"(": ")", "[": "]", "{": "}"}
+
+# What is done instead of sending a request and waiting for its reply; one at a time.
+DEEDS = ("stream", "async", "dry_run", "code", "describe", "list", "panel")
+ALONE = ("describe", "list", "panel")
+PREVIEWS = ("dry_run", "code")
+OF_TEXT = ("markdown",)
+OF_TABLES = ("journal", "target_model_column")
+ONLY_ASYNC = (
+    "s3_input",
+    "input_location",
+    "filename",
+    "s3_output_path_extension",
+    "request_ttl_seconds",
+    "invocation_timeout_seconds",
+)
+
+
+class OptionError(SmrtError, ValueError):
+    """An option, or what it names, cannot be meant; nothing was sent.
+
+    Not IPython's ``UsageError``: that one leaves no error in the notebook, so what runs notebooks may go on.
+    """
+
+    next_step = "`%sagemaker --help` shows the options."
+
+
+def split(line: str) -> list[str]:
+    """Split a line into words, as a shell does, but with brackets that hold together as quotes do.
+
+    So ``--data customers[["age", "plan"]]`` needs no quotes around it, and keeps those that are Python's.
+
+    Parameters
+    ----------
+    line : str
+
+    Returns
+    -------
+    list of str
+        Quotes are taken off where they enclose a whole word or the whole of ``--option="value"``.
+
+    Raises
+    ------
+    OptionError
+        When a quote or bracket stays open.
+
+    Examples
+    --------
+    >>> split('churn --data customers[["age", "plan"]] --path "[*].score" --region=eu-west-1')
+    ['churn', '--data', 'customers[["age", "plan"]]', '--path', '[*].score', '--region=eu-west-1']
+    """
+    words: list[str] = []
+    word, quote, waiting, escaped = "", "", [], False
+    for letter in line:
+        if escaped or (quote and letter == "\\"):
+            escaped = not escaped
+        elif quote:
+            quote = "" if letter == quote else quote
+        elif letter in QUOTES:
+            quote = letter
+        elif letter in BRACKETS:
+            waiting.append(BRACKETS[letter])
+        elif waiting and letter == waiting[-1]:
+            waiting.pop()
+        elif letter.isspace() and not waiting:
+            words += [word] if word else []
+            word = ""
+            continue
+        word += letter
+    if quote or waiting:
+        raise OptionError(f"The line ends before its {quote or waiting[-1]}: {word}")
+    return [_without_quotes(each) for each in [*words, *([word] if word else [])]]
+
+
+def _without_quotes(word: str) -> str:
+    name, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if len(value) > 1 and value[0] in QUOTES and value[0] == value[-1]:
+        inner, escaped = value[1:-1], f"\\{value[0]}"
+        if value[0] not in inner.replace(escaped, ""):
+            return f"{name}{equals}{inner.replace(escaped, value[0])}"
+    return word
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Name what was probably meant, as the end of a sentence.
+
+    Parameters
+    ----------
+    word : str
+        What was written.
+    known : iterable of str
+        What could have been.
+
+    Returns
+    -------
+    str
+        Empty where nothing comes near.
+
+    Examples
+    --------
+    >>> did_you_mean("--regoin", ["--region", "--profile"])
+    ' Did you mean --region?'
+    """
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def option(name: str) -> str:
+    """Write a name as the option that it is: ``dry_run`` as ``--dry-run``."""
+    return "--" + name.replace("_", "-")
+
+
+def with_hyphens(word: str) -> str:
+    """Take ``--target_variant`` for ``--target-variant``, as Python's users write it."""
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word.partition("=")
+    return f"{name.replace('_', '-')}{equals}{value}"
+
+
+def help_text(parser: ArgumentParser) -> str:
+    """Say what the options are, on one screen.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Whose groups are told; in one where no option has a help text, the names alone.
+
+    Returns
+    -------
+    str
+    """
+    lines = [
+        "%%sagemaker ENDPOINT [options]               send the cell",
+        "%sagemaker ENDPOINT --data NAME [options]    send a variable; a table in as many requests as it takes",
+    ]
+    for group in parser._action_groups[2:]:  # noqa: SLF001 - argparse has no public list of its groups
+        lines += ["", f"{group.title}:"]
+        actions = group._group_actions  # noqa: SLF001
+        if not any(action.help for action in actions):
+            names = "  ".join(action.option_strings[0] for action in actions)
+            lines += textwrap.wrap(names, 96, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+            continue
+        for action in actions:
+            value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+            short = f"{action.option_strings[1]}, " if len(action.option_strings) > 1 else "    "
+            lines.append(f"  {short}{action.option_strings[0] + value:<22} {action.help}")
+    return "\n".join(lines)
+
+
+def deed_of(told: Namespace) -> str:
+    """Name the one thing to do instead of sending a request and waiting, and refuse options that it would not look at.
+
+    Parameters
+    ----------
+    told : Namespace
+        The options.
+
+    Returns
+    -------
+    str
+        One of `DEEDS`, or nothing.
+
+    Raises
+    ------
+    OptionError
+        For options that exclude one another.
+    """
+    named = [deed for deed in DEEDS if getattr(told, deed)]
+    if len(named) > 1:
+        raise OptionError(f"{option(named[0])} and {option(named[1])} exclude one another.")
+    deed = named[0] if named else ""
+    unused = {
+        "out": deed in {"dry_run", *ALONE},
+        "markdown": deed not in {"", "stream"} or told.raw or told.out,
+        "raw": deed in {"stream", *ALONE},
+        "expand": deed in ALONE,
+        "data": deed in ALONE or (deed == "async" and told.input_location),
+        **dict.fromkeys(OF_TABLES, deed not in {"", "async"} or told.raw),
+        **dict.fromkeys(ONLY_ASYNC, deed != "async"),
+    }
+    for name, is_unused in unused.items():
+        if is_unused and getattr(told, name):
+            beside = option(deed) if deed else "--raw" if told.raw else "--out" if told.out else ""
+            if name in ONLY_ASYNC:
+                raise OptionError(f"{option(name)} means nothing without --async.", next_step="Leave it out.")
+            raise OptionError(f"{option(name)} means nothing beside {beside}.", next_step="Leave one of them out.")
+    if told.out and not told.out.isidentifier():
+        raise OptionError(f"--out {told.out} is no name that Python could use.")
+    return deed

@@ -1,0 +1,128 @@
+"""Shows what a magic returned: the plain value stays the result of the cell, and looks as rich as a reply.
+
+A magic cannot know whether its value is assigned, ``x = %sagemaker ...``, or is the cell's own result. So it returns
+the value, and says here how that very object is to look if IPython's displayhook meets it before the cell is over.
+Wrapping the value in a class of ours would do as well, and then ``x`` would not be a DataFrame.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from smrt_jupyter.report import RunReport
+    from smrt_jupyter.stream import ReplyStream
+
+Bundle = dict[str, Any]
+
+
+class Presenter:
+    """Knows how the values of the running cell are to look.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+        Whose displayhook shows them.
+    """
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self._looks: dict[int, tuple[Any, Callable[[], Bundle]]] = {}
+        self._before: dict[type, Any] = {}
+        shell.events.register("post_run_cell", self.forget)
+
+    def present(self, value: Any, look: Callable[[], Bundle]) -> Any:
+        """Return a value, and remember how it looks until the cell is over.
+
+        Parameters
+        ----------
+        value : object
+            Any.
+        look : callable
+            Gives its bundle, when it is to be shown.
+
+        Returns
+        -------
+        object
+            The value itself.
+        """
+        if value is None:  # JSON's null: the displayhook would pass over it
+            self.publish(look())
+            return None
+        self._looks[id(value)] = value, look
+        printers = self._printers()
+        if type(value) not in self._before:
+            self._before[type(value)] = printers.get(type(value))
+            printers[type(value)] = self._show
+        return value
+
+    def publish(self, bundle: Bundle) -> None:
+        """Show something now, as an output of its own."""
+        self.shell.display_pub.publish(bundle)
+
+    def forget(self, *_: object) -> None:
+        """Forget the values of a cell that is over, and leave the displayhook as it was."""
+        printers = self._printers()
+        for kind, before in self._before.items():
+            if before is None:
+                printers.pop(kind, None)
+            else:
+                printers[kind] = before
+        self._before.clear()
+        self._looks.clear()
+
+    def close(self) -> None:
+        """Give back everything that was taken."""
+        self.forget()
+        self.shell.events.unregister("post_run_cell", self.forget)
+
+    def _printers(self) -> dict[type, Any]:
+        formatter = self.shell.display_formatter
+        assert formatter is not None  # noqa: S101 - a shell that shows anything has one
+        found: dict[type, Any] = formatter.ipython_display_formatter.type_printers
+        return found
+
+    def _show(self, value: Any) -> None:
+        known, look = self._looks.get(id(value), (None, None))
+        if look is None or known is not value:
+            before = self._before.get(type(value))
+            if before is None:
+                raise NotImplementedError  # IPython's word for: go on as if I were not there
+            before(value)
+            return
+        bundle = look()
+        if "\n" in bundle["text/plain"] and getattr(self.shell, "kernel", None) is None:
+            bundle["text/plain"] = f"\n{bundle['text/plain']}"  # a terminal has written "Out[1]: " already
+        self.publish(bundle)
+
+
+def run_footer(report: RunReport) -> str:
+    """Say in one line what a run over a table did."""
+    told = [f"{report.rows:,} {'row' if report.rows == 1 else 'rows'}"]
+    if report.rows_resumed:
+        told.append(f"{report.rows_resumed:,} from the journal")
+    told += [
+        f"{report.replies:,} {'request' if report.replies == 1 else 'requests'}",
+        f"{report.elapsed * 1000:,.0f} ms",
+    ]
+    told.append(f"{report.bytes_sent:,} bytes")
+    if report.retries:
+        told.append(f"{report.retries.total():,} retries")
+    return " · ".join(told)
+
+
+def stream_footer(stream: ReplyStream, seconds: float) -> str:
+    """Say in one line how a stream went."""
+    told = [
+        f"{stream.status}",
+        stream.content_type or "no content type",
+        f"first after {stream.elapsed * 1000:,.0f} ms",
+    ]
+    told += [f"{seconds * 1000:,.0f} ms", f"{stream.received:,} bytes"]
+    if stream.invoked_production_variant:
+        told.insert(1, stream.invoked_production_variant)
+    return " · ".join(told)

@@ -1,0 +1,251 @@
+"""A table through an endpoint: which way each chunk goes, and the answers back in the table's own form.
+
+A chunk goes to the model that its rows name, and through asynchronous inference where the endpoint takes nothing else.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from smrt_jupyter import answers, async_inference, codecs, errors, explanations, scoring
+from smrt_jupyter.journal import opened
+from smrt_jupyter.reply import Reply
+from smrt_jupyter.tables import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from smrt_jupyter.answers import Answers
+    from smrt_jupyter.endpoint import Endpoint
+    from smrt_jupyter.report import RunReport
+    from smrt_jupyter.tables import Array
+    from smrt_jupyter.workers import RawReply
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """A table put in the order of the models that its rows name, and the way back.
+
+    Attributes
+    ----------
+    table : Table
+        The rows of each model together, without the column that names it.
+    models : tuple of str
+        The models, in that order.
+    starts : ndarray of int
+        Where each one's rows begin.
+    order : ndarray of int
+        Each row's place in the table as it was.
+    """
+
+    table: Table
+    models: tuple[str, ...]
+    starts: Array
+    order: Array
+
+    @classmethod
+    def of(cls, table: Table, column: Hashable) -> Groups:
+        """Group a table.
+
+        Parameters
+        ----------
+        table : Table
+            As it came.
+        column : hashable
+            The column that names each row's model.
+
+        Returns
+        -------
+        Groups
+
+        Raises
+        ------
+        CodecError
+            When there is no such column, or a cell of it names no model.
+        """
+        cells = table.select([column]).fields()[0].cells(0, len(table))
+        named = [None if is_missing else cell for cell, is_missing in zip(cells.values, _missing(cells), strict=True)]
+        for row, name in enumerate(named):
+            if not isinstance(name, str) or not name:
+                raise errors.CodecError(f"row {row} names no model: {name!r}.", column=column)
+        models, numbers = np.unique(np.array(named, dtype=object), return_inverse=True)
+        order = np.argsort(numbers, kind="stable")
+        starts = np.searchsorted(numbers[order], np.arange(len(models)))
+        others = [name for name in table.columns or () if name != column]
+        return cls(table.select(others)[order], tuple(models), starts, order)
+
+    def model(self, rows: range) -> str:
+        """Name the model of a chunk."""
+        return self.models[int(np.searchsorted(self.starts, rows.start, side="right")) - 1]
+
+    def original(self, rows: Sequence[int] | Array) -> Sequence[int]:
+        """Say where rows were in the table as it came."""
+        found: Sequence[int] = np.sort(self.order[np.asarray(rows, dtype=int)]).tolist()
+        return found
+
+    def restore(self, found: Answers) -> Answers:
+        """Put answers back into the order of the table as it came."""
+        if isinstance(found, dict):
+            return {name: self.restore(values) for name, values in found.items()}  # type: ignore[misc]
+        back = np.empty_like(self.order)
+        back[self.order] = np.arange(len(self.order))
+        return found[back] if isinstance(found, np.ndarray) else [found[place] for place in back]
+
+
+def _missing(cells: Any) -> Array:
+    return np.zeros(len(cells.values), dtype=bool) if cells.missing is None else cells.missing
+
+
+class Courier:
+    """Sends the chunks of one table.
+
+    Parameters
+    ----------
+    endpoint : Endpoint
+        Who is asked.
+    codec : Codec
+        What writes the chunks.
+    groups : Groups or None
+        Which model each chunk is for.
+    asynchronous : bool or None
+        Whether they go through asynchronous inference. None: when the endpoint takes nothing else, which is looked up
+        once it refuses a chunk, so that an endpoint that answers costs no call to the control plane.
+    s3_input_prefix : str or None
+        Where inputs go that are too large to travel in an asynchronous request.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        codec: codecs.Codec,
+        *,
+        groups: Groups | None = None,
+        asynchronous: bool | None = None,
+        s3_input_prefix: str | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._codec = codec
+        self._groups = groups
+        self._asynchronous = asynchronous
+        self._prefix = s3_input_prefix
+        self._looking_up = threading.Lock()
+
+    def __call__(self, body: bytes, rows: range, on_retry: Any, stop: threading.Event) -> Reply:
+        """Send a chunk until it is answered, or not worth another attempt."""
+        endpoint, told = self._endpoint, cast("Sequence[int]", rows)
+        if self._groups:
+            endpoint, told = endpoint.replace(target_model=self._groups.model(rows)), self._groups.original(rows)
+        if not self._asynchronous:
+            try:
+                return endpoint.ask(body, self._codec, rows=told, on_retry=on_retry, stop=stop)
+            except errors.ValidationFailed as error:
+                if not self._takes_nothing_else(error):
+                    raise
+        return self._through_s3(endpoint, body, told, on_retry, stop)
+
+    def _takes_nothing_else(self, error: errors.ValidationFailed) -> bool:
+        """Ask the control plane, once, whether a refusal means that the endpoint is asynchronous."""
+        with self._looking_up:
+            if self._asynchronous is None:
+                try:
+                    described = self._endpoint.describe()
+                except errors.InvokeError:
+                    return False  # the refusal itself says more than a lookup that failed
+                if "DescribeEndpoint" in described.not_permitted:
+                    error.next_step += " If the endpoint is asynchronous, say so: `predict(..., asynchronous=True)`."
+                    return False
+                self._asynchronous = described.asynchronous
+        return self._asynchronous
+
+    def _through_s3(
+        self, endpoint: Endpoint, body: bytes, rows: Sequence[int], on_retry: Any, stop: threading.Event
+    ) -> Reply:
+        try:
+            sending = {"rows": rows, "on_retry": on_retry, "stop": stop}
+            inference = async_inference.begin(
+                endpoint, self._codec, body, s3_input_prefix=self._prefix, sending=sending
+            )
+            return inference.result(stop=stop)
+        except errors.InvokeError as error:
+            error.rows = rows
+            raise
+
+
+def read(endpoint: Endpoint, reply: RawReply, rows: range) -> Answers:
+    """Make answers of a chunk's reply, whether it has just come or a journal kept it.
+
+    Parameters
+    ----------
+    endpoint : Endpoint
+        Who answered.
+    reply : Reply or Kept
+        What came.
+    rows : range
+        The chunk.
+
+    Returns
+    -------
+    Answers
+    """
+    if not isinstance(reply, Reply):
+        reader = codecs.reader_of(endpoint.accept, {"ContentType": reply.content_type})
+        reply = Reply(body=reply.body, content_type=reply.content_type, reader=reader)
+    explained = explanations.read(reply.decoded)
+    value = reply.decoded if explained is None else explained.predictions
+    return answers.per_row(value, len(rows), endpoint.path)
+
+
+def score(  # noqa: PLR0913 - those of `Endpoint.score`
+    endpoint: Endpoint,
+    table: Any,
+    *,
+    journal: Any,
+    progress: Any,
+    on_error: str,
+    asynchronous: bool | None,
+    s3_input_prefix: str | None,
+    target_model_column: Hashable,
+) -> tuple[Any, RunReport]:
+    """Score a table: see `Endpoint.score`."""
+    whole = Table.of(table)
+    groups = None if target_model_column is None else Groups.of(whole, target_model_column)
+    sent = groups.table if groups else whole
+    codec = endpoint.codec_for(sent.native)
+    send = Courier(endpoint, codec, groups=groups, asynchronous=asynchronous, s3_input_prefix=s3_input_prefix)
+
+    def read_chunk(reply: RawReply, rows: range) -> Answers:
+        try:
+            return read(endpoint, reply, rows)
+        except errors.AnswerError as error:
+            error.rows = groups.original(rows) if groups else rows
+            raise
+
+    asked = endpoint.replace(target_model=f"column {target_model_column!r}") if groups else endpoint
+    with opened(journal, whole, asked, codec.media_type.text) as kept:
+        try:
+            found, report = scoring.score(
+                len(sent),
+                codec.writer(sent),
+                send,
+                read_chunk,
+                policy=endpoint.policy,
+                boundaries=groups.starts.tolist() if groups else (),
+                journal=kept,
+                progress=progress,
+                on_error=on_error,
+                label=endpoint.name,
+            )
+        except errors.PartialResultError as error:
+            error.partial = whole.like(groups.restore(error.partial) if groups else error.partial)
+            if groups:
+                error.failed_rows = groups.original(error.failed_rows)
+                error.report.failed_rows = error.failed_rows
+            raise
+    if groups:
+        found = groups.restore(found)
+        report.failed_rows = groups.original(report.failed_rows)
+    return whole.like(found), report

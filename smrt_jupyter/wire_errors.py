@@ -1,0 +1,223 @@
+"""What boto3 raises, in our words: the one place where foreign errors become ours.
+
+Two tables, most specific first: one by the code that the service sent, one by the class that botocore raised before or
+instead of a reply. A test walks botocore's exceptions and the modelled errors of the service, and fails for one that
+none of the rows catches.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import botocore.exceptions as foreign
+
+from smrt_jupyter import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from smrt_jupyter.errors import InvokeError
+
+Context = dict[str, Any]
+
+BY_CODE: dict[str, type[InvokeError]] = {
+    "ModelError": errors.ModelError,
+    "ModelNotReadyException": errors.ModelNotReady,
+    "ModelStreamError": errors.StreamError,
+    "InternalStreamFailure": errors.StreamError,
+    "ThrottlingException": errors.Throttled,
+    "Throttling": errors.Throttled,
+    "TooManyRequestsException": errors.Throttled,
+    "RequestLimitExceeded": errors.Throttled,
+    "AccessDeniedException": errors.AccessDenied,
+    "AccessDenied": errors.AccessDenied,
+    "ExpiredToken": errors.CredentialsError,
+    "ExpiredTokenException": errors.CredentialsError,
+    "IncompleteSignature": errors.CredentialsError,
+    "IncompleteSignatureException": errors.CredentialsError,
+    "InvalidClientTokenId": errors.CredentialsError,
+    "InvalidSignatureException": errors.CredentialsError,
+    "MissingAuthenticationToken": errors.CredentialsError,
+    "MissingAuthenticationTokenException": errors.CredentialsError,
+    "SignatureDoesNotMatch": errors.CredentialsError,
+    "UnrecognizedClientException": errors.CredentialsError,
+    "RequestTimeoutException": errors.TimedOut,
+    "ResourceNotFound": errors.EndpointNotFound,
+    "ResourceNotFoundException": errors.EndpointNotFound,
+    "ValidationError": errors.ValidationFailed,
+    "ValidationException": errors.ValidationFailed,
+}
+
+BY_STATUS: dict[int, type[InvokeError]] = {
+    400: errors.ValidationFailed,
+    401: errors.CredentialsError,
+    403: errors.AccessDenied,
+    404: errors.EndpointNotFound,
+    408: errors.TimedOut,
+    413: errors.PayloadTooLarge,
+    424: errors.ModelError,
+    429: errors.Throttled,
+    509: errors.Throttled,
+}
+
+# Sentences of the service that say more than their code, which is ValidationError for all of them.
+BY_SENTENCE: tuple[tuple[re.Pattern[str], type[InvokeError]], ...] = (
+    (re.compile(r"^(Endpoint .* of account .* not found|Could not find endpoint)", re.DOTALL), errors.EndpointNotFound),
+    (re.compile(r"has no capacity to process this request"), errors.ModelNotReady),
+    (re.compile(r"oversize body|HTTP content length exceeded"), errors.PayloadTooLarge),
+)
+
+BY_CLASS: tuple[tuple[type[Exception], type[InvokeError]], ...] = (
+    (foreign.NoCredentialsError, errors.CredentialsError),
+    (foreign.PartialCredentialsError, errors.CredentialsError),
+    (foreign.CredentialRetrievalError, errors.CredentialsError),
+    (foreign.RefreshWithMFAUnsupportedError, errors.CredentialsError),
+    (foreign.MetadataRetrievalError, errors.CredentialsError),
+    (foreign.NoAuthTokenError, errors.CredentialsError),
+    (foreign.TokenRetrievalError, errors.CredentialsError),
+    (foreign.SSOError, errors.CredentialsError),
+    (getattr(foreign, "LoginError", foreign.SSOError), errors.CredentialsError),  # `aws login`, since botocore 1.41
+    (foreign.UnknownCredentialError, errors.CredentialsError),
+    (foreign.MissingDependencyException, errors.CredentialsError),  # a way to sign in that needs awscrt
+    (foreign.ProfileNotFound, errors.CredentialsError),
+    (foreign.InvalidConfigError, errors.CredentialsError),
+    (foreign.ConfigParseError, errors.CredentialsError),
+    (foreign.ConfigNotFound, errors.CredentialsError),
+    (foreign.NoRegionError, errors.CredentialsError),
+    (foreign.InvalidRegionError, errors.CredentialsError),
+    (foreign.UnknownRegionError, errors.CredentialsError),
+    (foreign.ConnectTimeoutError, errors.ConnectionFailed),
+    (foreign.ReadTimeoutError, errors.TimedOut),
+    (foreign.IncompleteReadError, errors.ConnectionFailed),
+    (foreign.ResponseStreamingError, errors.ConnectionFailed),
+    (foreign.ConnectionError, errors.ConnectionFailed),
+    (foreign.HTTPClientError, errors.ConnectionFailed),
+    (foreign.ParamValidationError, errors.ValidationFailed),
+    (foreign.ValidationError, errors.ValidationFailed),
+    (foreign.BotoCoreError, errors.InvokeError),
+)
+
+# Calls that botocore makes by itself, before ours, to get credentials.
+FOR_CREDENTIALS = frozenset(
+    {"AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "CreateToken", "GetRoleCredentials"}
+)
+
+# There was no connection to send anything on.
+NEVER_SENT = (
+    foreign.EndpointConnectionError,
+    foreign.ConnectTimeoutError,
+    foreign.ProxyConnectionError,
+    foreign.SSLError,
+)
+
+SECONDS_OF_A_CONTAINER = 60
+LONGEST_MESSAGE = 400
+
+
+def translate(error: Exception, *, request_was_whole: bool, **context: Any) -> InvokeError:
+    """Say in our words what boto3 raised.
+
+    Parameters
+    ----------
+    error : Exception
+        A ``ClientError`` or any other of botocore's.
+    request_was_whole : bool
+        Whether the last byte of the request had left when it was raised.
+    **context
+        Endpoint, rows, attempts: as for `InvokeError`.
+
+    Returns
+    -------
+    InvokeError
+    """
+    if isinstance(error, foreign.ClientError):
+        if error.operation_name in FOR_CREDENTIALS:
+            return errors.CredentialsError(_sentence(error), response=error.response, **context)
+        return _from_reply(error.response, error.operation_name, context)
+    kind = next((ours for theirs, ours in BY_CLASS if isinstance(error, theirs)), errors.InvokeError)
+    made = kind(_sentence(error), **context)
+    if isinstance(made, errors.ConnectionFailed):
+        made.request_was_whole = request_was_whole and not isinstance(error, NEVER_SENT)
+        if made.request_was_whole:
+            made.next_step = "The inference may have run: `Policy(retry_read_timeout=True)` sends such a request again."
+    if isinstance(error, foreign.NoRegionError):
+        made.next_step = "Name a `region`, set AWS_REGION, or run `aws configure set region REGION`."
+    elif isinstance(error, foreign.ProfileNotFound):
+        made.next_step = "`aws configure list-profiles` shows what there is."
+    return made
+
+
+def _sentence(error: Exception) -> str:
+    """End botocore's text as a sentence; it says neither payload nor secret."""
+    told = " ".join(str(error).split())
+    return told if told.endswith((".", "!", "?")) else f"{told}."
+
+
+def _from_reply(response: Mapping[str, Any], operation: str, context: Context) -> InvokeError:
+    told = response.get("Error", {})
+    metadata = response.get("ResponseMetadata", {})
+    code, message = str(told.get("Code", "")), str(told.get("Message") or "")
+    status = int(metadata.get("HTTPStatusCode", 0))
+    context = {**context, "response": response, "request_id": metadata.get("RequestId") or context.get("request_id")}
+    kind = next((ours for sentence, ours in BY_SENTENCE if sentence.search(message)), None)
+    kind = kind or BY_CODE.get(code) or BY_STATUS.get(status)
+    kind = kind or (errors.ServiceError if status >= 500 else errors.InvokeError)  # noqa: PLR2004 - HTTP's own number
+    if kind is errors.ModelError:
+        return _from_container(response, message, context)
+    if kind is errors.StreamError:
+        return errors.StreamError(message or code, error_code=response.get("ErrorCode") or code, **context)
+    made = kind(one_line(message) or _without_words(kind, code, status), **context)
+    if kind is errors.AccessDenied:
+        action = re.search(r"not authorized to perform: ([\w-]+:\w+)", message)
+        made.next_step = f"Ask for `{action.group(1) if action else operation}`, or use another `profile`."
+    return made
+
+
+def _without_words(kind: type[InvokeError], code: str, status: int) -> str:
+    """Serverless endpoints throttle with a null message, and proxies answer without a body."""
+    if kind is errors.Throttled:
+        return "Too many requests."
+    return f"{code or 'An error'} (HTTP {status}) without a message."
+
+
+def _from_container(response: Mapping[str, Any], message: str, context: Context) -> InvokeError:
+    status = response.get("OriginalStatusCode")
+    if status is None:
+        found = re.search(r"Received (?:client|server) error \((\d+)\)", message)
+        status = int(found.group(1)) if found else None
+    said = response.get("OriginalMessage") or _quoted(message)
+    next_step = None
+    if status == 0 and "timed out" in message:
+        told = f"The container did not answer within the service's {SECONDS_OF_A_CONTAINER} s."
+        next_step = "Send fewer rows a request (`Policy(chunk_rows=...)`) or use `invoke_async` (up to an hour)."
+    elif status == 0:
+        told = f"The container never answered: {one_line(said)}"
+    elif status == 415:  # noqa: PLR2004 - HTTP's own number
+        told = f"The container does not read this content type (415): {one_line(said)}"
+        next_step = "Name another `content_type`."
+    else:
+        told = f"The container answered {status}: {one_line(said)}"
+    return errors.ModelError(
+        told,
+        status=status,
+        model_message=said,
+        log_stream_arn=response.get("LogStreamArn"),
+        next_step=next_step,
+        **context,
+    )
+
+
+def _quoted(message: str) -> str:
+    """Take the container's own words out of the service's sentence, which quotes them unescaped."""
+    found = re.search(r'with message "(.*)"\. See https://', message, re.DOTALL)
+    return found.group(1) if found else message
+
+
+def one_line(text: str) -> str:
+    """Fold a message to one line, without markup, at a length that fits an error."""
+    plain = re.sub(r"<[^<>]{1,200}>", " ", text) if text.lstrip().startswith("<") else text
+    folded = " ".join(plain.split())
+    if len(folded) > LONGEST_MESSAGE:
+        folded = f"{folded[:LONGEST_MESSAGE]}…"
+    return folded if not folded or folded.endswith((".", "!", "?", "…", "}", "]")) else f"{folded}."

@@ -1,0 +1,512 @@
+"""The threads of a run: each takes a chunk, writes it, waits for its place, sends it and reads the reply.
+
+Threads, because boto3 blocks. A run holds as many bodies as it has threads, and never a queue of them. One body may be
+ready while the limit is full: that is all the serialising ahead that measurably helps.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from math import ceil
+from typing import TYPE_CHECKING, Protocol
+
+from smrt_jupyter import chunks, errors
+from smrt_jupyter.assembly import Assembly
+from smrt_jupyter.concurrency import Limit, Ticket
+from smrt_jupyter.policy import status_of
+from smrt_jupyter.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from smrt_jupyter.answers import Answers
+    from smrt_jupyter.codecs.base import Writer
+    from smrt_jupyter.journal import Journal, Part
+    from smrt_jupyter.policy import Policy
+    from smrt_jupyter.progress import Watch
+    from smrt_jupyter.report import RunReport
+
+BYTES_IN_FLIGHT = 64 * 1024 * 1024
+"""Bodies that are held at once where the policy fixes no concurrency: a run costs about two to three times as much."""
+
+LARGE_BODY = 1_000_000
+"""A connection that breaks while less than this is being sent has another cause than the body's size."""
+
+CLEARLY_SMALLER = 0.9
+"""What is tried next after a refused size: sizes of chunks differ by a little, and each would be refused in turn."""
+
+HOPELESS = 16
+"""Requests that may fail before a run stops in which none has passed: every one may be billed."""
+
+BATCHES_OPEN = 3
+"""Batches in memory at once: the one that is sent, the next, and one that waits for its slowest chunk."""
+
+TICK = 0.1
+"""Seconds between two looks at the run."""
+
+PARTING = 0.3
+"""Seconds that an interrupted run leaves to replies that are just coming in."""
+
+PASSES_NOTHING = (
+    errors.CredentialsError,
+    errors.AccessDenied,
+    errors.EndpointNotFound,
+    errors.ValidationFailed,
+)
+"""What is refused for one chunk like this is refused for all of them."""
+
+TOO_LARGE = 413
+UNAVAILABLE = 503
+NEVER_ANSWERED = 0
+"""Statuses: of the reply, of the service, and of a container that ran into the service's 60 s."""
+
+
+class RawReply(Protocol):
+    """What `send` brings, and a journal keeps."""
+
+    @property
+    def body(self) -> bytes:
+        """The payload."""
+
+    @property
+    def content_type(self) -> str:
+        """Its media type."""
+
+
+@dataclass(eq=False)
+class Batch:
+    """Rows that are in memory together: a whole table, or a piece of a long file.
+
+    Parameters
+    ----------
+    rows : range
+        Where they are in the run.
+    write : callable
+        ``(start, stop) -> bytes``, counted from the first row of the batch.
+    read : callable
+        ``(reply, rows) -> answers``, counted in the run.
+    journal : Journal or Part, optional
+        Counted from the first row of the batch.
+    boundaries : sequence of int
+        Rows, counted from the first of the batch, that no request reaches across.
+    """
+
+    rows: range
+    write: Writer
+    read: Callable[[RawReply, range], Answers]
+    journal: Journal | Part | None = None
+    boundaries: Sequence[int] = ()
+    assembly: Assembly = field(init=False)
+    left: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.assembly = Assembly(len(self.rows))
+        self.left = len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    batch: Batch
+    within: range
+
+    @property
+    def rows(self) -> range:
+        """Where it is in the run."""
+        offset = self.batch.rows.start
+        return range(self.within.start + offset, self.within.stop + offset)
+
+
+class _Turn(threading.Event):
+    """One chunk's way through the wire: the event that ends its waits, which gives up its place while it waits.
+
+    A refused request that kept its place through the wait would leave the endpoint idle, and one that came back without
+    asking for a place would be refused again.
+    """
+
+    def __init__(self, run: Run, size: int) -> None:
+        super().__init__()
+        self._run = run
+        self.size = size
+        self.ticket: Ticket | None = None
+
+    def on_retry(self, error: errors.InvokeError, _seconds: float) -> None:
+        self._run.note_retry(self, error)
+
+    def is_set(self) -> bool:
+        return self._run.stop.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._run.stop.wait(timeout)
+        return not self._run.begin(self, again=True)
+
+
+class Run:
+    """One run over batches; whatever is below `lock` changes under it alone.
+
+    Parameters
+    ----------
+    send : callable
+        ``(body, rows, on_retry, stop) -> reply``.
+    batches : iterator of Batch
+        Asked for the next when the chunks of those before run out.
+    settle : callable
+        Called in the thread of `go`, in order, with each batch whose rows are all answered or failed.
+    policy : Policy
+        Chunk sizes and concurrency.
+    report : RunReport
+        Filled while it runs.
+    cancel : threading.Event, optional
+        Stops the run as Ctrl-C does.
+    bytes_in_flight : int
+        Bodies that may be held at once where the policy fixes no concurrency.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is one thing that a run needs
+        self,
+        send: Callable[[bytes, range, Callable[[errors.InvokeError, float], None], threading.Event], RawReply],
+        batches: Iterator[Batch],
+        settle: Callable[[Batch], None],
+        *,
+        policy: Policy,
+        report: RunReport,
+        cancel: threading.Event | None = None,
+        bytes_in_flight: int = BYTES_IN_FLIGHT,
+    ) -> None:
+        self.send, self.batches, self.settle = send, batches, settle
+        self.policy, self.report, self.cancel, self.bytes_in_flight = policy, report, cancel, bytes_in_flight
+        self.stop = threading.Event()
+        self.clock = time.perf_counter
+        self.began = self.clock()
+
+        self.lock = threading.Lock()
+        self.work = threading.Condition(self.lock)
+        self.place = threading.Condition(self.lock)
+        self.news = threading.Condition(self.lock)
+        self.limit = Limit(fixed=policy.concurrency, maximum=policy.concurrency_max)
+        self.pending: deque[_Chunk] = deque()
+        self.open: deque[Batch] = deque()
+        self.no_more = False
+        self.held = 0
+        self.waiting: dict[_Turn, bool] = {}
+        self.coming_back = 0
+        self.threads: list[threading.Thread] = []
+        self.failures: list[tuple[range, errors.SmrtError]] = []
+        self.crash: BaseException | None = None
+        self.abandoned = False
+        self.bytes_accepted = 0
+        self.bytes_limit = min(policy.payload_limit, policy.chunk_bytes or policy.payload_limit)
+
+    # -- the caller's thread --------------------------------------------------------------------------------------
+
+    def go(self, show: Watch) -> bool:
+        """Run to the end.
+
+        Parameters
+        ----------
+        show : callable
+            Called now and then with a `Progress`.
+
+        Returns
+        -------
+        bool
+            False when the user stopped it.
+        """
+        whole = False
+        try:
+            self._watch(show)
+            whole = True
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self._end(None if whole or self.crash else PARTING)
+        if self.crash is not None:
+            raise self.crash
+        show(self._moment(finished=True))
+        return whole
+
+    def _watch(self, show: Watch) -> None:
+        shown = self.began
+        while self._settle_and_admit():
+            if self.cancel is not None and self.cancel.is_set():
+                raise KeyboardInterrupt
+            if self.clock() - shown >= TICK:
+                shown = self.clock()
+                show(self._moment(finished=False))
+            with self.lock:
+                if not self._has_news():
+                    self.news.wait(TICK)
+                    self._note_concurrency()
+
+    def _has_news(self) -> bool:
+        if self.stop.is_set():
+            return not self.held
+        return self._wants_more() or (self.no_more and not self.open) or bool(self.open and not self.open[0].left)
+
+    def _wants_more(self) -> bool:
+        return not self.no_more and len(self.pending) <= self.limit.value and len(self.open) < BATCHES_OPEN
+
+    def _settle_and_admit(self) -> bool:
+        """Hand over what is complete, take in what is next; say whether the run goes on."""
+        while self.open and not self.open[0].left:
+            self.settle(self.open.popleft())
+        if self.stop.is_set():
+            return self.held > 0
+        if self._wants_more():
+            batch = next(self.batches, None)
+            with self.lock:
+                self.no_more = batch is None
+                self.work.notify_all()
+            if batch is not None:
+                self._admit(batch)
+        return bool(self.open) or not self.no_more
+
+    def _admit(self, batch: Batch) -> None:
+        finished: list[range] = []
+        for within, reply in batch.journal.finished() if batch.journal else ():
+            try:
+                batch.assembly.place(within, batch.read(reply, _Chunk(batch, within).rows))
+            except errors.AnswerError:
+                continue  # kept although it could not be read: it is asked for again
+            finished.append(within)
+        known = sum(map(len, finished))
+        planned: list[range] = []
+        if known < len(batch.rows):
+            weight = chunks.weigh(len(batch.rows), batch.write, self.policy)
+            planned = chunks.cut(len(batch.rows), weight, self.policy, batch.boundaries)
+        with self.lock:
+            batch.left -= known
+            self.report.rows_resumed += known
+            self.report.rows_done += known
+            if planned:
+                heaviest = weight.fixed + weight.row * max(map(len, planned))
+                affordable = max(1, int(self.bytes_in_flight / max(heaviest, 1.0)))
+                self.limit.maximum = min(self.policy.concurrency_max, affordable)
+            self.open.append(batch)
+            self.pending.extend(_Chunk(batch, within) for within in chunks.missing(planned, finished))
+            self._more_threads()
+            self.work.notify_all()
+
+    def _end(self, patience: float | None) -> None:
+        """Let the threads end: all of them, or those that do within a moment."""
+        self.stop.set()
+        with self.lock:
+            self.work.notify_all()
+            self.place.notify_all()
+        deadline = None if patience is None else self.clock() + patience
+        for thread in self.threads:
+            thread.join(None if deadline is None else max(0.0, deadline - self.clock()))
+        with self.lock:
+            self.abandoned = True
+            self.report.elapsed = self.clock() - self.began
+            self._note_concurrency()
+
+    def _moment(self, *, finished: bool) -> Progress:
+        with self.lock:
+            waiting = bool(self.waiting) and all(self.waiting.values()) and self.limit.in_flight == 0
+            return Progress(
+                rows=self.report.rows,
+                rows_done=self.report.rows_done,
+                rows_resumed=self.report.rows_resumed,
+                elapsed=self.clock() - self.began,
+                in_flight=self.limit.in_flight,
+                retries=self.report.retries.total(),
+                waiting_for_capacity=waiting and not finished,
+                finished=finished,
+            )
+
+    # -- the workers' threads -------------------------------------------------------------------------------------
+
+    def _more_threads(self) -> None:
+        """Have one thread for each request that may be in flight, and one to write the next body meanwhile."""
+        wanted = min(self.limit.value + 1, len(self.pending) + self.held)
+        while len(self.threads) < wanted and not self.stop.is_set():
+            thread = threading.Thread(target=self._worker, name=f"smrt-jupyter-score-{len(self.threads)}", daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
+    def _worker(self) -> None:
+        while (chunk := self._take()) is not None:
+            try:
+                self._handle(chunk)
+            except BaseException as error:  # noqa: BLE001 - it is raised again, in the caller's thread
+                self.crash = self.crash or error
+                self.stop.set()
+            finally:
+                self._let_go()
+
+    def _take(self) -> _Chunk | None:
+        with self.lock:
+            while not self.stop.is_set():
+                if self.pending and self.held - len(self.waiting) <= self.limit.value:
+                    self.held += 1
+                    return self.pending.popleft()
+                if self.no_more and not self.pending and not self.held:
+                    break
+                self.work.wait()
+            return None
+
+    def _let_go(self) -> None:
+        with self.lock:
+            self.held -= 1
+            if self.stop.is_set() or not (self.pending or self.held):
+                self.work.notify_all()
+                self.place.notify_all()
+            else:
+                self.work.notify()
+                self._more_threads()
+            if self._has_news():
+                self.news.notify()
+
+    def _handle(self, chunk: _Chunk) -> None:
+        try:
+            body = chunk.batch.write(chunk.within.start, chunk.within.stop)
+            if len(body) > self.bytes_limit:
+                self._divide(chunk, len(body))
+                return
+            turn = _Turn(self, len(body))
+            if not self.begin(turn):
+                return
+            try:
+                reply = self.send(body, chunk.rows, turn.on_retry, turn)
+            except BaseException as error:
+                self._leave(turn, error)
+                if not self._was_too_large(error, len(body)):
+                    raise
+                self._divide(chunk, len(body), refused=True)
+                return
+            self._leave(turn, None)
+            del body
+            self._keep(chunk, reply)
+        except errors.SmrtError as error:
+            self._fail(chunk, error)
+
+    def begin(self, turn: _Turn, *, again: bool = False) -> bool:
+        """Wait for a place among the requests in flight; those that come back from a wait go first."""
+        with self.lock:
+            self.coming_back += again
+            while not self.stop.is_set() and not (self.limit.room and (again or not self.coming_back)):
+                self.place.wait()
+            self.coming_back -= again
+            self.waiting.pop(turn, None)
+            if self.stop.is_set():
+                return False
+            self.report.requests += 1
+            self.report.bytes_sent += turn.size
+            turn.ticket = self.limit.begin(self.clock())
+            return True
+
+    def note_retry(self, turn: _Turn, error: errors.InvokeError) -> None:
+        """Count a retry, and give the place up while it waits."""
+        with self.lock:
+            self.report.retries[type(error).__name__] += 1
+            self.waiting[turn] = isinstance(error, errors.ModelNotReady)
+            self._give_place(turn, error)
+            self.work.notify()
+
+    def _leave(self, turn: _Turn, error: BaseException | None) -> None:
+        with self.lock:
+            if error is None:
+                self.report.replies += 1
+            self._give_place(turn, error)
+
+    def _give_place(self, turn: _Turn, error: BaseException | None) -> None:
+        ticket, turn.ticket = turn.ticket, None
+        if ticket is None:
+            return  # given up before a wait that the end of the run cut short
+        before, now = self.limit.value, self.clock()
+        if error is None:
+            self.limit.succeeded(ticket, now)
+            self.report.latencies.append(now - ticket.started)
+            self.bytes_accepted = max(self.bytes_accepted, turn.size)
+        elif _is_for_want_of_capacity(error):
+            self.limit.refused(ticket, now)
+        else:
+            self.limit.ended()
+        if self.limit.value != before:
+            self._note_concurrency()
+            self._more_threads()
+            self.work.notify()
+        self.place.notify_all()
+
+    def _note_concurrency(self) -> None:
+        self.report.note_concurrency(self.clock() - self.began, self.limit.value, self.limit.in_flight)
+
+    def _keep(self, chunk: _Chunk, reply: RawReply) -> None:
+        """Put a reply where it is safe, then where it belongs.
+
+        The journal comes first, and keeps a reply that cannot be read, too: it is paid for, and a corrected `path` may
+        read it in the next run.
+        """
+        trouble = None
+        if chunk.batch.journal is not None and not self.abandoned:
+            try:
+                chunk.batch.journal.add(chunk.within, reply.body, reply.content_type)
+            except errors.SmrtError as error:
+                trouble = error
+        part = chunk.batch.read(reply, chunk.rows)
+        with self.lock:
+            if self.abandoned:
+                return
+            self.report.bytes_received += len(reply.body)
+            chunk.batch.assembly.place(chunk.within, part)
+            chunk.batch.left -= len(chunk.within)
+            self.report.rows_done += len(chunk.within)
+            if trouble is not None:
+                self.failures.append((chunk.rows, trouble))
+                self.stop.set()
+
+    def _fail(self, chunk: _Chunk, error: errors.SmrtError) -> None:
+        with self.lock:
+            if self.stop.is_set() and isinstance(error, errors.Throttled | errors.ModelNotReady | errors.ServiceError):
+                return  # its wait was cut short: it is one of the chunks that were not sent
+            if getattr(error, "rows", chunk.rows) is None:
+                error.rows = chunk.rows  # type: ignore[attr-defined]  # the classes that have rows are those found so
+            self.failures.append((chunk.rows, error))
+            chunk.batch.left -= len(chunk.within)
+            hopeless = self.report.rows_done == 0 and len(self.failures) >= HOPELESS
+            if hopeless or isinstance(error, PASSES_NOTHING):
+                self.stop.set()
+
+    # -- bodies that are too large --------------------------------------------------------------------------------
+
+    def _was_too_large(self, error: BaseException, size: int) -> bool:
+        match error:
+            case errors.PayloadTooLarge():
+                return True
+            case errors.ValidationFailed():
+                return "oversize body" in error.message
+            case errors.ModelError():
+                return error.status == TOO_LARGE
+            case errors.ConnectionFailed():
+                return not error.request_was_whole and size > max(LARGE_BODY, self.bytes_accepted)
+        return False
+
+    def _divide(self, chunk: _Chunk, size: int, *, refused: bool = False) -> None:
+        """Cut a chunk again, and remember the size that was refused."""
+        with self.lock:
+            if refused and size > self.bytes_accepted:
+                self.bytes_limit = min(self.bytes_limit, max(self.bytes_accepted, int(size * CLEARLY_SMALLER)))
+            limit = self.bytes_limit
+            if len(chunk.within) > 1:
+                self.report.divided += 1
+                pieces = chunks.divide(chunk.within, max(2, ceil(size / limit)))
+                self.pending.extendleft(_Chunk(chunk.batch, within) for within in reversed(pieces))
+                self.work.notify_all()
+                return
+        told = f"This row alone is a request of {size:,} bytes, and the endpoint takes {limit:,} or less."
+        self._fail(chunk, errors.PayloadTooLarge(told, rows=chunk.rows))
+
+
+def _is_for_want_of_capacity(error: BaseException) -> bool:
+    """Tell what fewer requests in flight would have avoided: refusals, and answers that came too late."""
+    match error:
+        case errors.Throttled() | errors.TimedOut():
+            return True
+        case errors.ServiceError():
+            return status_of(error) == UNAVAILABLE
+        case errors.ModelError():
+            return error.status == NEVER_ANSWERED
+    return False

@@ -1,0 +1,47 @@
+"""Fixtures that every test may use: a clean AWS environment, an embedded runtime, and a rule about what may be skipped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from smrt_jupyter import LocalRuntime
+
+
+def require(program: str) -> str:
+    """Find a program that the machine may lack: without it a test is skipped at home, and fails in CI."""
+    found = shutil.which(program)
+    if found is None:
+        missing = f"{program} is not installed"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def clean_aws(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run every test as on a machine that has never seen AWS: no variable, no file, no instance metadata."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return home
+
+
+@pytest.fixture
+def runtime() -> Iterator[LocalRuntime]:
+    """Open an embedded runtime for one test."""
+    from smrt_jupyter import LocalRuntime
+
+    with LocalRuntime() as opened:
+        yield opened

@@ -1,0 +1,96 @@
+"""Answers of many chunks, put where they belong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smrt_jupyter.assembly import Assembly
+from smrt_jupyter.errors import AnswerError
+
+
+def assembled(rows: int, *parts: tuple[int, Any]) -> Any:
+    assembly = Assembly(rows)
+    for start, part in parts:
+        size = len(next(iter(part.values()))) if isinstance(part, dict) else len(part)
+        assembly.place(range(start, start + size), part)
+    return assembly.finish()
+
+
+@given(st.permutations(range(6)))
+def test_the_order_in_which_chunks_come_does_not_matter(order: list[int]) -> None:
+    parts = {0: np.array([1.5, 2.0]), 2: np.array([3.0]), 3: np.array([4.0, 5.0, 6.0])}
+    came = [(start, parts[start]) for start in order if start in parts]
+    assert assembled(6, *came).tolist() == [1.5, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([np.array([1, 2]), np.array([0.5])], np.array([1.0, 2.0, 0.5])),
+        ([np.array([True]), np.array([False])], np.array([True, False])),
+        ([np.array(["a"]), np.array(["longer"])], np.array(["a", "longer"])),
+        ([np.array([1.0]), np.array(["a"])], np.array([1.0, "a"], dtype=object)),
+        ([np.array([1], dtype="f4"), np.array([0.1])], np.array([1.0, 0.1])),
+    ],
+)
+def test_chunks_of_different_types_meet_in_one_that_holds_both(parts: list[Any], expected: Any) -> None:
+    found = assembled(len(expected), *((sum(map(len, parts[:place])), part) for place, part in enumerate(parts)))
+    assert found.dtype == expected.dtype
+    assert found.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (np.array([1.5]), [np.nan, 1.5]),
+        (np.array([7]), [np.nan, 7.0]),
+        (np.array([2**60 + 1]), [None, 2**60 + 1]),
+        (np.array([True]), [None, True]),
+        (np.array(["a"]), [None, "a"]),
+        (["text"], [None, "text"]),
+        (np.array([[1.0, 2.0]]), [[np.nan, np.nan], [1.0, 2.0]]),
+    ],
+)
+def test_rows_that_never_came_are_missing_values_and_the_others_are_unchanged(part: Any, expected: list[Any]) -> None:
+    found = assembled(2, (1, part))
+    assert repr(found if isinstance(found, list) else found.tolist()) == repr(expected)
+
+
+def test_moments_that_never_came_are_not_a_time() -> None:
+    found = assembled(2, (0, np.array(["2024-01-02"], dtype="M8[D]")))
+    assert found[0] == np.datetime64("2024-01-02")
+    assert np.isnat(found[1])
+
+
+def test_fields_are_put_together_each_by_itself_and_may_be_missing() -> None:
+    found = assembled(3, (0, {"label": ["a"], "score": np.array([0.1])}), (2, {"label": ["c"]}))
+    assert found["label"] == ["a", None, "c"]
+    assert repr(found["score"].tolist()) == "[0.1, nan, nan]"
+
+
+def test_a_list_after_an_array_makes_the_whole_a_list() -> None:
+    assert assembled(3, (0, np.array([1.0])), (1, [[1, 2], [3]])) == [1.0, [1, 2], [3]]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (np.zeros((1, 2)), np.zeros((1, 3))),
+        (np.zeros(1), np.zeros((1, 2))),
+        (np.zeros(1), {"score": np.zeros(1)}),
+        ({"score": np.zeros(1)}, np.zeros(1)),
+    ],
+)
+def test_a_chunk_of_another_shape_is_refused(first: Any, second: Any) -> None:
+    with pytest.raises(AnswerError, match="before it"):
+        assembled(2, (0, first), (1, second))
+
+
+def test_nothing_at_all_is_all_missing() -> None:
+    assert np.isnan(assembled(3)).all()
+    assert len(assembled(0)) == 0

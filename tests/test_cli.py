@@ -1,0 +1,142 @@
+"""The command line, as a person or a script would use it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import boto3
+import joblib
+import pytest
+from sklearn.datasets import load_diabetes
+from sklearn.linear_model import LinearRegression
+
+from smrt_jupyter.demo_models import Babbler, tumours
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = (sys.executable, "-W", "error", "-m", "smrt_jupyter")
+
+
+def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=300, env=os.environ | environ)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work as a person with an empty home."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def model(home: Path) -> Path:
+    features, target = load_diabetes(return_X_y=True)
+    joblib.dump(LinearRegression().fit(features, target), home / "model.joblib")
+    return home / "model.joblib"
+
+
+def test_the_demo_does_the_main_job_and_leaves_nothing_behind(home: Path) -> None:
+    done = run("demo")
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert "569 of 569 rows: remote equals local, labels and probabilities, bit for bit." in done.stdout
+    assert "%%sagemaker tumours" in done.stdout
+    assert "6 sent, 6 answered" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 120
+    assert list(home.iterdir()) == []
+
+
+def test_the_demo_needs_nothing_of_aws_and_minds_nothing_of_it(home: Path) -> None:
+    """Variables of another account, a wrong region or a proxy that nobody answers change nothing."""
+    done = run("demo", AWS_REGION="nowhere-9", AWS_ENDPOINT_URL="http://127.0.0.1:1", AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="y")
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_serve_prints_what_others_need_and_serves_until_it_is_told_to_stop(
+    model: Path, monkeypatch: pytest.MonkeyPatch, ending: signal.Signals
+) -> None:
+    """A script reads the lines up to ``ready``; plain boto3 then needs nothing but these variables."""
+    with subprocess.Popen(
+        [*COMMAND, "serve", str(model), "--name", "diabetes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stdout is not None
+        assert serving.stderr is not None
+        lines = []
+        while (line := serving.stdout.readline().rstrip("\n")) != "ready":
+            assert re.fullmatch(r"export [A-Z0-9_]+=\S+", line), line
+            lines.append(line)
+        for line in lines:
+            name, _, value = line.removeprefix("export ").partition("=")
+            monkeypatch.setenv(name, value)
+        features, _ = load_diabetes(return_X_y=True)
+        client = boto3.session.Session().client("sagemaker-runtime")
+        body = ",".join(map(repr, features[0].tolist()))
+        reply = client.invoke_endpoint(EndpointName="diabetes", ContentType="text/csv", Body=body)
+        expected = joblib.load(model).predict(features[:1])[0]
+        assert float(reply["Body"].read()) == expected
+        serving.send_signal(ending)
+        assert serving.wait(timeout=30) == 0
+        assert serving.stderr.read() == ""
+        assert serving.stdout.read() == ""
+
+
+def test_serve_takes_the_port_that_it_is_given(model: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run("serve", str(model), "--name", "x", "--port", port)
+    assert done.returncode == 1
+    assert re.fullmatch(r"smrt-jupyter: .*address.*in use.*\n", done.stderr, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ((), 2, "the following arguments are required"),
+        (("dmeo",), 2, "invalid choice: 'dmeo'"),
+        (("serve", "model.joblib"), 2, "required: --name"),
+        (("serve", "model.joblib", "--nam", "x"), 2, "required: --name"),
+        (("serve", "model.joblib", "--name", "x", "--porrt", "1"), 2, "there is no option --porrt. Did you mean --port?"),
+        (("serve", "none.joblib", "--name", "x"), 1, "none.joblib"),
+        (("serve", "nowhere:model", "--name", "x"), 1, "nowhere"),
+        (("serve", "math:sqrt", "--name", "not_allowed"), 1, "not_allowed"),
+        (("predict", "churn", "none.csv", "out.csv", "--region", "us-east-1"), 1, "none.csv"),
+    ],
+)
+def test_a_mistake_is_one_line_on_stderr(home: Path, words: tuple[str, ...], code: int, message: str) -> None:
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_error_shows_where_it_comes_from_on_request(home: Path) -> None:
+    done = run("--traceback", "serve", "none.joblib", "--name", "x")
+    assert "Traceback (most recent call last)" in done.stderr
+
+
+def test_help_names_every_command_and_option(home: Path) -> None:
+    assert all(word in run("--help").stdout for word in ("demo", "lab", "serve", "predict"))
+    told = run("predict", "--help").stdout
+    assert all(word in told for word in ("--journal", "--region", "--target-variant", "--content-type", "--path"))
+
+
+def test_the_tumours_are_those_that_scikit_learn_ships() -> None:
+    found = tumours()
+    assert found.frame.shape == (569, 10)
+    assert found.labels.value_counts().to_dict() == {"benign": 357, "malignant": 212}
+    assert (found.pipeline.predict(found.frame) == found.labels).mean() > 0.95
+
+
+def test_the_babbler_says_only_what_it_has_read() -> None:
+    babbler = Babbler(pace=0)
+    words = list(babbler.words("What of the samples?", seed=3))
+    assert words == list(babbler.words("What of the samples?", seed=3))
+    assert all(third in babbler.next[first, second] for first, second, third in zip(words, words[1:], words[2:], strict=False))

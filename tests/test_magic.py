@@ -1,0 +1,515 @@
+"""The magics, in a real shell, against the embedded runtime."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from traitlets.config import Config
+
+from smrt_jupyter import Endpoint, LocalRuntime, PartialResultError, errors, magic
+from smrt_jupyter.endpoint import NO_MEMBERS
+from smrt_jupyter.options import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+class Cells:
+    """A notebook: runs cells, raises what they raise, and keeps what they show."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.names = shell.user_ns
+        self.shown = ""
+        self.outputs: list[dict[str, Any]] = []
+
+    def __call__(self, code: str) -> Any:
+        with capture_output() as captured:
+            result = self.shell.run_cell(code)
+        self.shown = captured.stdout + captured.stderr
+        self.outputs = [output.data for output in captured.outputs]
+        result.raise_error()
+        return result.result
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    InteractiveShell.clear_instance()
+    yield magic.plain_shell(str(tmp_path / "ipython"))
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def cells(shell: InteractiveShell) -> Cells:
+    run = Cells(shell)
+    run("%load_ext smrt_jupyter")
+    return run
+
+
+@pytest.fixture
+def sums(runtime: LocalRuntime, cells: Cells) -> Endpoint:
+    endpoint = runtime.deploy("sums", lambda frame: frame.sum(axis=1))
+    cells.names["sums"] = endpoint
+    cells.names["runtime"] = runtime
+    return endpoint
+
+
+@pytest.fixture
+def echo(runtime: LocalRuntime, cells: Cells) -> Callable[[], Any]:
+    """Deploy an endpoint that answers with what it was sent, and give a look at the last request."""
+    seen = []
+
+    def answer(body: bytes, invocation: Any) -> bytes:
+        seen.append(invocation)
+        return body
+
+    cells.names["echo"] = runtime.deploy("echo", answer, takes="body", content_type="application/json")
+    return lambda: seen[-1]
+
+
+TABLE = pd.DataFrame({"a": [1.5, 2.0], "b": [3.0, 4.0]}, index=["x", "y"])
+
+
+# -- what is sent -------------------------------------------------------------------------------------------------------
+
+
+def test_a_cell_is_one_request(cells: Cells, sums: Endpoint, runtime: LocalRuntime) -> None:
+    value = cells("%%sagemaker sums\n1,2\n3,4\n")
+    np.testing.assert_array_equal(np.ravel(value), [3, 7])
+    assert len(runtime.requests) == 1
+
+
+def test_a_table_comes_back_with_its_index_in_as_many_requests_as_it_takes(
+    cells: Cells, sums: Endpoint, runtime: LocalRuntime
+) -> None:
+    cells("from smrt_jupyter import Policy; few = sums.replace(policy=Policy(chunk_rows=1))")
+    cells.names["table"] = TABLE
+    value = cells("%sagemaker few --data table")
+    pd.testing.assert_series_equal(value, pd.Series([4.5, 6.0], ["x", "y"]))
+    assert len(runtime.requests) == 2
+
+
+def test_data_may_be_any_expression(cells: Cells, sums: Endpoint) -> None:
+    cells.names["table"] = TABLE
+    value = cells('%sagemaker sums --data table[["a", "b"]][table.a > 1.6]')
+    pd.testing.assert_series_equal(value, pd.Series([6.0], ["y"]))
+
+
+def test_data_may_be_a_file(cells: Cells, sums: Endpoint, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(b"1,2\n3,4\n")
+    value = cells("%sagemaker sums --data fileb://rows.csv --content-type text/csv")
+    np.testing.assert_array_equal(np.ravel(value), [3, 7])
+
+
+def test_the_value_can_be_assigned(cells: Cells, sums: Endpoint) -> None:
+    cells.names["table"] = TABLE
+    cells("x = %sagemaker sums -d table")
+    pd.testing.assert_series_equal(cells.names["x"], pd.Series([4.5, 6.0], ["x", "y"]))
+    assert (cells.shown, cells.outputs) == ("", [])
+
+
+def test_out_stores_the_value_and_shows_nothing(cells: Cells, sums: Endpoint) -> None:
+    cells.names["table"] = TABLE
+    assert cells("%sagemaker sums --data table --out scored") is None
+    assert list(cells.names["scored"]) == [4.5, 6.0]
+    assert (cells.shown, cells.outputs) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("text", "content_type"),
+    [('{"a": [1]}', "application/json"), ("1,2", "text/csv"), ("Why?", "text/plain"), ("{}\n{}", "application/jsonlines")],
+)
+def test_the_text_of_a_cell_tells_its_content_type(
+    cells: Cells, echo: Callable[[], Any], text: str, content_type: str
+) -> None:
+    cells(f"%%sagemaker echo --raw\n{text}")
+    assert echo().content_type == content_type
+    assert echo().body == text.encode()
+
+
+def test_json_braces_are_never_touched(cells: Cells, echo: Callable[[], Any]) -> None:
+    cells("x = 1")
+    value = cells('%%sagemaker echo\n{"a": {"b": "{x} $x {{x}}"}}')
+    assert value == {"a": {"b": "{x} $x {{x}}"}}
+
+
+def test_expand_puts_values_in(cells: Cells, echo: Callable[[], Any]) -> None:
+    cells("""prompt = 'say "hi"'""")
+    value = cells('%%sagemaker echo --expand\n{"messages": [{"content": "{{prompt}}"}]}')
+    assert value == {"messages": [{"content": 'say "hi"'}]}
+
+
+def test_braces_and_dollars_in_the_line_are_never_touched(cells: Cells, echo: Callable[[], Any]) -> None:
+    cells("records = 'wrong'; rows = [[1, 2]]")
+    value = cells("""%sagemaker echo --data rows --template '{"rows": $records, "x": "{rows}"}'""")
+    assert value == {"rows": [[1, 2]], "x": "{rows}"}
+
+
+def test_a_template_takes_the_text_of_a_cell(cells: Cells, echo: Callable[[], Any]) -> None:
+    value = cells("%%sagemaker echo --template messages\nWhy is the sky blue?")
+    assert value == {"messages": [{"role": "user", "content": "Why is the sky blue?"}]}
+
+
+def test_every_member_is_passed_on(cells: Cells, echo: Callable[[], Any]) -> None:
+    given = {
+        "CustomAttributes": "trace=1",
+        "InferenceId": "id-1",
+        "Accept": "application/json",
+        "ContentType": "application/json;verbose=1",
+        "EnableExplanations": "`true`",
+        "TargetVariant": "AllTraffic",
+    }
+    options = {member: re.sub("(?<!^)([A-Z])", r"-\1", member).lower() for member in given}  # as the AWS CLI does
+    words = [f"--{options[member]} {value}" for member, value in given.items()]
+    cells(f"%%sagemaker echo {' '.join(words)}\n[1]")
+    assert {member: echo().members[member] for member in given} == given
+
+
+def test_every_field_of_an_endpoint_has_its_option() -> None:
+    """A field that is added to `Endpoint` and not to the magic fails here."""
+    options = {option[2:].replace("-", "_") for option in magic.known_options()}
+    fields = set(Endpoint.__dataclass_fields__)
+    assert fields - NO_MEMBERS <= options
+    assert (fields & NO_MEMBERS) - options == {"name", "policy", "before_sign", "after_reply"}
+
+
+def test_underscores_are_as_good_as_hyphens(cells: Cells, echo: Callable[[], Any]) -> None:
+    cells("%%sagemaker echo --inference_id=id-2\n[1]")
+    assert echo().members["InferenceId"] == "id-2"
+
+
+def test_a_content_type_may_be_an_object_of_the_notebook(cells: Cells, echo: Callable[[], Any]) -> None:
+    """As the SageMaker SDK's serializers are: ``CONTENT_TYPE`` and ``serialize``."""
+
+    class Shouting:
+        CONTENT_TYPE = "text/loud"
+
+        def serialize(self, data: list[str]) -> bytes:
+            return "!".join(data).upper().encode()
+
+    cells.names["shouting"] = Shouting()
+    cells("%sagemaker echo --data ['a','b'] --content-type shouting --raw")
+    assert (echo().content_type, echo().body) == ("text/loud", b"A!B")
+
+
+# -- where it goes ------------------------------------------------------------------------------------------------------
+
+
+def test_the_configured_address_serves_plain_names(cells: Cells, sums: Endpoint) -> None:
+    cells("%config SageMakerMagics.endpoint_url = runtime.url")
+    cells("del sums")
+    np.testing.assert_array_equal(np.ravel(cells("%%sagemaker sums\n1,2")), [3])
+
+
+def test_an_option_outweighs_the_shortcut_and_the_shortcut_outweighs_the_configuration(
+    cells: Cells, runtime: LocalRuntime, tmp_path: Path
+) -> None:
+    runtime.deploy("split-test", variants={"blue": lambda _: [1], "green": lambda _: [2]})
+    cells.names["runtime"] = runtime
+    (tmp_path / "smrt-jupyter.toml").write_text(
+        f'[short]\nendpoint = "split-test"\nendpoint-url = "{runtime.url}"\ntarget-variant = "green"\n'
+        "[short.policy]\nattempts = 1\n"
+    )
+    cells('%config SageMakerMagics.endpoint_url = "http://127.0.0.1:1"')
+    assert cells("%%sagemaker short\n1") == [2]
+    assert cells("%%sagemaker short --target-variant blue\n1") == [1]
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ('[short]\nregoin = "x"', "has 'regoin', which is nothing that can be set. Did you mean region?"),
+        ("[short.policy]\nattempt = 1", "Did you mean attempts?"),
+        ("[short.policy]\nattempts = 0", "attempts must be above 0"),
+        ("[short", "cannot be read"),
+        ('region = "x"', "stands outside any table"),
+    ],
+)
+def test_a_mistake_in_the_shortcuts_is_named(cells: Cells, tmp_path: Path, toml: str, message: str) -> None:
+    (tmp_path / ".smrt-jupyter.toml").write_text(toml)
+    with pytest.raises(OptionError) as caught:
+        cells("%%sagemaker short\n1")
+    assert message in str(caught.value)
+
+
+def test_a_shortcuts_file_that_is_named_and_missing_is_an_error(cells: Cells) -> None:
+    cells('%config SageMakerMagics.shortcuts = "none.toml"')
+    with pytest.raises(OptionError, match=r"no file none\.toml"):
+        cells("%%sagemaker x\n1")
+
+
+# -- what is shown ------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_is_shown_with_its_index_and_a_footer(cells: Cells, sums: Endpoint) -> None:
+    cells.names["table"] = TABLE
+    cells("%sagemaker sums --data table")
+    [shown] = cells.outputs
+    assert "<th>x</th>" in shown["text/html"]
+    assert "2 rows · 1 request" in shown["text/plain"]
+
+
+def test_what_a_model_sends_is_text_and_nothing_else(cells: Cells, runtime: LocalRuntime) -> None:
+    evil = '<img src=x onerror="alert(1)"><script>alert(2)</script> $\\href{javascript:alert(3)}{x}$ \x1b[31m'
+    cells.names["evil"] = runtime.deploy("evil", lambda _: {"<b>key</b>": evil}, takes="value")
+    cells.names["page"] = runtime.deploy("page", lambda _: evil, takes="value", content_type="text/html")
+    for name in ("evil", "page"):
+        cells(f"%%sagemaker {name}\n[1]")
+        [shown] = cells.outputs
+        assert set(shown) == {"text/plain", "text/html"}
+        assert "<img" not in shown["text/html"]
+        assert "<script" not in shown["text/html"]
+        assert "<b>" not in shown["text/html"]
+        assert "mathjax_ignore" in shown["text/html"]
+        assert "\x1b" not in shown["text/plain"] + shown["text/html"]
+
+
+def test_other_values_look_as_they_always_do(cells: Cells, sums: Endpoint) -> None:
+    """The looks belong to the one value, in the one cell."""
+    cells.names["table"] = TABLE
+    cells("kept = %sagemaker sums --data table\n_ = kept")
+    cells("kept")
+    assert "request" not in cells.shown
+    cells("%sagemaker sums --data table\n'text'")
+    assert "request" not in cells.shown + str(cells.outputs)
+
+
+def test_null_is_shown_too(cells: Cells, runtime: LocalRuntime) -> None:
+    cells.names["null"] = runtime.deploy("null", lambda _: b"null", takes="body", content_type="application/json")
+    assert cells("%%sagemaker null\n[1]") is None
+    assert cells.outputs[0]["text/plain"].startswith("null\n200 · ")
+
+
+def test_raw_is_the_bytes_as_they_came(cells: Cells, echo: Callable[[], Any]) -> None:
+    assert cells('%%sagemaker echo --raw\n{"a":1}') == b'{"a":1}'
+
+
+def test_path_points_at_the_answers(cells: Cells, echo: Callable[[], Any]) -> None:
+    assert cells('%%sagemaker echo --path "rows[*].score"\n{"rows": [{"score": 1}, {"score": 2}]}') == [1, 2]
+
+
+def test_help_fits_a_screen(cells: Cells) -> None:
+    cells("%sagemaker --help")
+    lines = cells.shown.splitlines()
+    assert len(lines) <= 45
+    assert max(map(len, lines)) <= 110
+    assert all(option in cells.shown for option in magic.known_options())
+
+
+# -- instead of sending -------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_sends_nothing_and_tells_what_would_be_sent(
+    cells: Cells, sums: Endpoint, runtime: LocalRuntime
+) -> None:
+    cells("from smrt_jupyter import Policy; few = sums.replace(policy=Policy(chunk_rows=1000))")
+    cells.names["table"] = pd.DataFrame({"a": np.arange(2500), "b": 1.5})
+    told = cells("%sagemaker few --data table --dry-run")
+    assert not runtime.requests
+    assert (told.requests, told.rows, told.content_type) == (3, 2500, "text/csv")
+    assert told.first.startswith(b"0,1.5\n1,1.5\n")
+    cells("%sagemaker few --data table")
+    assert sum(request.size for request in runtime.requests) == told.size
+
+
+def test_a_dry_run_refuses_what_sending_would_refuse(cells: Cells, sums: Endpoint) -> None:
+    with pytest.raises(errors.ValidationFailed, match="inference_id"):
+        cells(f"%%sagemaker sums --dry-run --inference-id {'x' * 65}\n1")
+
+
+@pytest.mark.parametrize("form", ["%%sagemaker sums --code --accept application/json\n1,2", "%sagemaker sums -d table --code"])
+def test_code_does_the_same_elsewhere(
+    cells: Cells, sums: Endpoint, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Both halves of it, as they are shown, send the bytes that the magic sends."""
+    cells.names["table"] = TABLE
+    bodies: list[bytes] = []
+    runtime.deploy("sums", lambda body: bodies.append(body) or [0, 0], takes="body")
+    cells(form.replace("--code", ""))
+    [sent] = bodies
+    code = str(cells(form))
+    for name, value in runtime.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers the keys of another test
+    ours, bare = code.split("# With boto3")
+    for half in (ours, bare):
+        bodies.clear()
+        exec(half, {"table": TABLE})  # noqa: S102 - what is shown is to be run
+        assert bodies == [sent]
+
+
+def test_list_and_describe_say_what_there_is(cells: Cells, sums: Endpoint) -> None:
+    listed = cells("%sagemaker sums --list")
+    assert list(listed["name"]) == ["sums"]
+    described = cells("%sagemaker sums --describe")
+    assert described.status == "InService"
+    assert "AllTraffic" in cells.outputs[0]["text/html"] if cells.outputs else "AllTraffic" in cells.shown
+
+
+def test_a_journal_makes_the_second_run_send_nothing(
+    cells: Cells, sums: Endpoint, runtime: LocalRuntime
+) -> None:
+    cells.names["table"] = TABLE
+    cells("%sagemaker sums --data table --journal run.journal --out first")
+    cells("%sagemaker sums --data table --journal run.journal --out second")
+    assert len(runtime.requests) == 1
+    pd.testing.assert_series_equal(cells.names["first"], cells.names["second"])
+
+
+def test_a_stream_is_shown_as_it_comes_and_returned_whole(cells: Cells, runtime: LocalRuntime) -> None:
+    def tell(_: Any) -> Iterator[str]:
+        yield from ("Once ", "upon \x1b[31m", "a time")
+
+    cells.names["teller"] = runtime.deploy("teller", tell)
+    value = cells("text = %sagemaker teller --stream --data [[1]]\ntext")
+    assert value == "Once upon \x1b[31ma time"
+    assert cells.shown.startswith("Once upon \\x1b[31ma time\n")
+
+
+def test_markdown_is_rendered_only_on_request_and_never_its_html(cells: Cells, runtime: LocalRuntime) -> None:
+    text = "# Title\n<script>alert(1)</script> [x](javascript:alert(2)) ![x](http://127.0.0.1/spy.png) *y*"
+    cells.names["writer"] = runtime.deploy("writer", lambda _: text, takes="value", content_type="text/plain")
+    cells("%%sagemaker writer\nWrite")
+    assert "<h1>" not in cells.outputs[0]["text/html"]
+    cells("%%sagemaker writer --markdown\nWrite")
+    shown = cells.outputs[0]["text/html"]
+    assert "<h1>Title</h1>" in shown
+    assert "<em>y</em>" in shown
+    assert not any(bad in shown for bad in ("<script", 'href="javascript', "<img"))
+
+
+def test_an_asynchronous_inference_is_a_handle_now_and_an_answer_later(cells: Cells, runtime: LocalRuntime) -> None:
+    cells.names["later"] = runtime.deploy("later", lambda frame: frame.sum(axis=1), asynchronous=True)
+    handle = cells("%%sagemaker later --async --inference-id mine\n1,2\n3,4")
+    assert handle.inference_id == "mine"
+    np.testing.assert_array_equal(np.ravel(handle.result(timeout=30).value), [3, 7])
+
+
+# -- what goes wrong ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("%sagemaker sums --regoin x", "There is no option --regoin. Did you mean --region?"),
+        ("%sagemaker sums --data", "Argument --data/-d: expected one argument."),
+        ("%sagemaker sums extra --data table", "extra is one word too many: sums is the endpoint."),
+        ("%sagemaker sums --data tabel", "NameError: name 'tabel' is not defined. Did you mean table?"),
+        ("%sagemaker sums --data table.nothing", "AttributeError"),
+        ("%sagemaker sums", "There is nothing to send."),
+        ("%sagemaker --data table", "No endpoint is named."),
+        ("%sagemaker sums --data table --out 1x", "--out 1x is no name that Python could use."),
+        ("%sagemaker sums --data table --stream --dry-run", "--stream and --dry-run exclude one another."),
+        ("%sagemaker sums --data table --markdown", "--markdown means nothing for a table."),
+        ("%sagemaker sums --data [1] --journal x", "--journal means nothing for one request"),
+        ("%sagemaker sums --data table --s3-input s3://b/p", "--s3-input means nothing without --async."),
+        ("%sagemaker sums --describe --data table", "--data means nothing beside --describe."),
+        ("%sagemaker sums --data table --expand", "--expand is for the text of a cell"),
+        ("%%sagemaker sums --data table\n1,2", "Both the cell and --data hold data."),
+        ('%%sagemaker sums\n{"a":', "begins as JSON and is none"),
+        ("%sagemaker other --list", "other is one word too many"),
+    ],
+)
+def test_a_mistake_is_one_line_and_sends_nothing(
+    cells: Cells, sums: Endpoint, runtime: LocalRuntime, line: str, message: str
+) -> None:
+    cells.names["table"] = TABLE
+    with pytest.raises(OptionError) as caught:
+        cells(line)
+    assert message in str(caught.value)
+    assert len(caught.value._render_traceback_()) == 1
+    assert cells.shown.count("\n") <= 2
+    assert not runtime.requests
+
+
+def test_the_error_stays_at_hand(cells: Cells, runtime: LocalRuntime) -> None:
+    """What the message tells to call can be called."""
+
+    def fails(frame: pd.DataFrame) -> pd.Series[Any]:
+        if (frame[0] == 2).any():
+            raise ValueError("two is too much")
+        return frame[0]
+
+    from smrt_jupyter import Policy
+
+    cells.names["picky"] = runtime.deploy("picky", fails).replace(policy=Policy(chunk_rows=1))
+    cells.names["table"] = pd.DataFrame({"a": [1, 2, 3]}, index=list("xyz"))
+    with pytest.raises(PartialResultError, match=r"`_error\.partial` has the rest"):
+        cells("%sagemaker picky --data table")
+    partial = cells("_error.partial")
+    assert list(partial.index) == ["x", "y", "z"]
+    assert partial["x"] == 1
+    assert partial.isna().sum() == 1
+    with pytest.raises(errors.ModelError, match=r"`_error\.logs\(\)`"):
+        cells("%%sagemaker picky\n2")
+
+
+# -- loading and unloading ----------------------------------------------------------------------------------------------
+
+
+def test_loading_is_light(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from smrt_jupyter import magic\n"
+        f"shell = magic.plain_shell({str(tmp_path)!r})\n"
+        "shell.run_line_magic('load_ext', 'smrt_jupyter')\n"
+        "print(sorted({'boto3', 'botocore', 'pandas', 'sklearn', 'numpy', 'ipywidgets'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_unloading_gives_everything_back(shell: InteractiveShell) -> None:
+    def state() -> tuple[Any, ...]:
+        return (
+            {kind: dict(found) for kind, found in shell.magics_manager.magics.items()},
+            dict(shell.magics_manager.registry),
+            list(shell.configurables),
+            list(shell.Completer.custom_matchers),
+            {name: list(found) for name, found in shell.events.callbacks.items()},
+            dict(shell.display_formatter.ipython_display_formatter.type_printers),
+        )
+
+    run = Cells(shell)
+    run("%load_ext storemagic")  # IPython loads its own magics when one of them is first used
+    run("%reload_ext storemagic")
+    run("%unload_ext storemagic")
+    before = state()
+    for _ in range(2):
+        run("%load_ext smrt_jupyter")
+        run("%reload_ext smrt_jupyter")
+        assert state() != before
+        run("%unload_ext smrt_jupyter")
+        assert state() == before
+
+
+def test_it_loads_itself_when_it_is_first_used(tmp_path: Path) -> None:
+    InteractiveShell.clear_instance()
+    lazy = Config({"MagicsManager": {"lazy_magics": {"sagemaker": "smrt_jupyter"}}, "HistoryManager": {"enabled": False}})
+    shell = InteractiveShell.instance(config=lazy, ipython_dir=str(tmp_path))
+    run = Cells(shell)
+    run("%sagemaker --help")
+    assert run.shown.startswith("%%sagemaker ENDPOINT")
+    InteractiveShell.clear_instance()
+
+
+def test_no_secret_is_shown(cells: Cells, sums: Endpoint, runtime: LocalRuntime) -> None:
+    cells.names["table"] = TABLE
+    told = ""
+    for line in ("--data table", "--data table --dry-run", "--data table --code", "--describe", "--list"):
+        cells(f"%sagemaker sums {line}")
+        told += cells.shown + json.dumps(cells.outputs, default=str)
+    assert runtime.environ["AWS_SECRET_ACCESS_KEY"] not in told
