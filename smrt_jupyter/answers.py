@@ -26,17 +26,16 @@ number of answers, is an `AnswerError`: a short reply never passes for a whole o
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from smrt_jupyter import codecs
+from smrt_jupyter.answer_cells import column, of_rows
 from smrt_jupyter.errors import AnswerError
-from smrt_jupyter.tables import Table, is_sparse, is_table
+from smrt_jupyter.tables import Array, Table, is_sparse, is_table
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Answers = Array | list[Any] | dict[str, Array | list[Any]]
 """One answer a row: an array of one or two dimensions, a list, or several named fields of these."""
 
@@ -62,8 +61,6 @@ _ONE_ROW = frozenset({"prediction", "embedding", "embeddings", "projection", "pr
 
 _LABELS = ("labels", "classes", "class_names")
 """Keys that name the columns of ``probabilities``, not the rows."""
-
-_EXACT = 2**53
 
 
 def per_row(value: Any, rows: int, path: str | None = None) -> Answers:
@@ -187,9 +184,6 @@ def _as_json(value: Any) -> Any:
     return value
 
 
-# -- where the answers are --------------------------------------------------------------------------------------------
-
-
 def _find(value: Any, rows: int) -> Answers | None:  # noqa: PLR0911 - one return for each form
     """Look for one answer a row; None when there are not as many."""
     if isinstance(value, np.ndarray):
@@ -204,7 +198,7 @@ def _find(value: Any, rows: int) -> Answers | None:  # noqa: PLR0911 - one retur
         return _of_list(list(value), rows)
     if isinstance(value, str):
         return _of_text(value, rows)
-    return _column([value]) if rows == 1 and value is not None else None
+    return column([value]) if rows == 1 and value is not None else None
 
 
 def _of_array(value: Array, rows: int) -> Answers | None:
@@ -212,7 +206,7 @@ def _of_array(value: Array, rows: int) -> Answers | None:
         return _of_array(value.reshape(1), rows)
     if len(value) == rows:
         if value.dtype.kind not in "biuf" or value.ndim > 2:  # noqa: PLR2004 - rows and columns
-            return _column(value.tolist()) if value.dtype.kind in "OUTS" else list(value)
+            return column(value.tolist()) if value.dtype.kind in "OUTS" else list(value)
         return value[:, 0] if value.ndim > 1 and value.shape[1] == 1 else value
     if value.ndim > 1 and len(value) == 1:  # one line for all rows
         return _of_array(value[0], rows)
@@ -229,10 +223,10 @@ def _of_table(table: Table, rows: int) -> Answers | None:
         fields[str(table.label(place))] = values
     if len(table) == rows:
         if len(fields) == 1:
-            return _column(next(iter(fields.values())))
-        return {name: _column(values) for name, values in fields.items()}
+            return column(next(iter(fields.values())))
+        return {name: column(values) for name, values in fields.items()}
     if len(table) == 1 and len(fields) == rows:  # one line for all rows
-        return _column([values[0] for values in fields.values()])
+        return column([values[0] for values in fields.values()])
     return None
 
 
@@ -241,7 +235,7 @@ def _of_text(value: str, rows: int) -> Answers | None:
     for parts in ([value.strip()] if rows == 1 else [], lines, lines[0].split(",") if len(lines) == 1 else []):
         if len(parts) == rows:
             numbers = [_number(part) for part in parts]
-            return _column(numbers) if None not in numbers else ([value] if rows == 1 else parts)
+            return column(numbers) if None not in numbers else ([value] if rows == 1 else parts)
     return None
 
 
@@ -260,7 +254,7 @@ def _of_object(value: Mapping[str, Any], rows: int) -> Answers | None:
         found = look(value, rows)
         if found is not None:
             return found
-    return _of_rows([dict(value)]) if rows == 1 and value and "error" not in value else None
+    return of_rows([dict(value)]) if rows == 1 and value and "error" not in value else None
 
 
 def _clarify(value: Mapping[str, Any], rows: int) -> Answers | None:
@@ -336,7 +330,7 @@ def _wrapped(value: Mapping[str, Any], rows: int) -> Answers | None:
         if found is not None:
             return found
         if rows == 1 and name in _ONE_ROW and isinstance(inner, list) and len(value) == 1:
-            return _column([inner])
+            return column([inner])
         if name in ("predictions", "outputs", "results"):
             return None  # a wrong number of answers must not be taken for something else
     return None
@@ -344,11 +338,11 @@ def _wrapped(value: Mapping[str, Any], rows: int) -> Answers | None:
 
 def _of_list(items: list[Any], rows: int) -> Answers | None:
     if len(items) == rows:
-        return _of_rows(_in_order(items))
+        return of_rows(_in_order(items))
     if len(items) == 1 and isinstance(items[0], list | Mapping):
         return _find(items[0], rows)
     if rows == 1 and items and all(isinstance(item, Mapping) and {"label", "score"} <= set(item) for item in items):
-        return _of_rows([items])
+        return of_rows([items])
     return None
 
 
@@ -359,79 +353,6 @@ def _in_order(items: list[Any]) -> list[Any]:
         return items
     ordered = sorted(items, key=lambda item: item["index"])
     return [{name: cell for name, cell in item.items() if name not in ("index", "object")} for item in ordered]
-
-
-# -- what an answer is ------------------------------------------------------------------------------------------------
-
-
-def _of_rows(items: list[Any]) -> Answers | None:
-    """Turn one decoded value a row into arrays and columns."""
-    if items and all(isinstance(item, list) and len(item) == 1 and isinstance(item[0], Mapping) for item in items):
-        items = [item[0] for item in items]
-    if items and all(isinstance(item, Mapping) for item in items):
-        names = list(dict.fromkeys(str(name) for item in items for name in item))
-        columns = {name: _column([item.get(name) for item in items]) for name in names}
-        told = {name: cells for name, cells in columns.items() if not _is_empty(cells)} or columns
-        return next(iter(told.values())) if len(told) == 1 else told
-    if items and all(_is_labels(item) for item in items):
-        labels = sorted({str(each["label"]) for item in items for each in item})
-        if all(len(item) == len(labels) for item in items):
-            scores = [{str(each["label"]): each["score"] for each in item} for item in items]
-            return {label: _column([row.get(label) for row in scores]) for label in labels}
-    return _column(items)
-
-
-def _is_labels(item: Any) -> bool:
-    return (
-        isinstance(item, list)
-        and bool(item)
-        and all(isinstance(each, Mapping) and {"label", "score"} <= set(each) for each in item)
-    )
-
-
-def _is_empty(cells: Array | list[Any]) -> bool:
-    return isinstance(cells, list) and all(cell is None for cell in cells)
-
-
-def _column(items: list[Any]) -> Array | list[Any]:
-    """Make an array of numbers, of one or two dimensions, where that loses nothing; else keep the list."""
-    if items and all(isinstance(item, str) and item.startswith("[") and item.endswith("]") for item in items):
-        items = _listed(items)
-    types = set(map(type, items))
-    if types and types <= {list} and items[0] and len({len(item) for item in items}) == 1:
-        flat = [cell for item in items for cell in item]
-        values = _numbers(flat)
-        if values is None:
-            return items
-        return values if len(items[0]) == 1 else values.reshape(len(items), -1)
-    values = _numbers(items)
-    return items if values is None else values
-
-
-def _listed(items: list[str]) -> list[Any]:
-    """Read lists that stand in the cells of CSV, as XGBoost's selectable output has them."""
-    try:
-        return [json.loads(item) for item in items]
-    except ValueError:
-        return items
-
-
-def _numbers(items: list[Any]) -> Array | None:
-    types = set(map(type, items)) - {type(None)}
-    if not types or not all(issubclass(one, bool | int | float | np.number | np.bool_) for one in types):
-        return None
-    gone = None in items
-    if all(issubclass(one, bool | np.bool_) for one in types):
-        return None if gone else np.array(items, dtype=bool)
-    if any(issubclass(one, bool | np.bool_) for one in types):
-        return None
-    whole = [item for item in items if isinstance(item, int | np.integer)]
-    if len(whole) == len(items):
-        fits = min(whole) >= -(2**63) and max(whole) < 2**63
-        return np.array(items, dtype=np.int64) if fits else None
-    if any(abs(int(item)) > _EXACT for item in whole):
-        return None
-    return np.array([math.nan if item is None else item for item in items], dtype=np.float64)
 
 
 def _joined(parts: list[Array | list[Any]]) -> Array | list[Any]:

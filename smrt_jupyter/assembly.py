@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from smrt_jupyter.answers import Answers
 
 EXACT_IN_FLOAT = 2**53
+LACK = {"O": None, "M": np.datetime64("nat"), "m": np.timedelta64("nat")}
+"""What stands for a missing answer, by the kind of type; NaN for the others."""
 
 
 class Assembly:
@@ -97,7 +99,7 @@ class Assembly:
         gaps = self.missing()
         if gaps:
             self._whole = _able_to_miss(self._whole, self._placed)
-            lack = None if self._whole.dtype == object else np.array("nan").astype(self._whole.dtype)
+            lack = LACK.get(self._whole.dtype.kind, np.nan)
             for rows in gaps:
                 self._whole[rows.start : rows.stop] = lack
         return self._whole

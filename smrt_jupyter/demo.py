@@ -103,7 +103,7 @@ def _run(shell: InteractiveShell, code: str) -> None:
     _say(f"{mark}{shown}")
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        result = shell.run_cell(code, store_history=True)
+        result = shell.run_cell(code, store_history=True)  # type: ignore[no-untyped-call] # IPython has none here
     result.raise_error()
     _say(textwrap.indent(output.getvalue(), "  "))
 

@@ -7,6 +7,8 @@ characters are shown, not obeyed. Only raster images are drawn. Every bundle has
 from __future__ import annotations
 
 import base64
+import codecs
+import contextlib
 import html
 import json
 import re
@@ -194,12 +196,10 @@ def bytes_told(body: bytes, shown: int = BYTES_SHOWN) -> str:
     """
     head = body[:shown]
     more = f" … ({len(body) - shown:,} more bytes)" if len(body) > shown else ""
-    try:
+    with contextlib.suppress(UnicodeDecodeError):
         if _is_text(head):
-            # A character that the cut went through is not an error of the text.
-            return clean(head.decode("utf-8", "ignore" if more else "strict")) + more
-    except UnicodeDecodeError:
-        pass  # shown as bytes, below
+            # A character that the cut goes through is no error of the text.
+            return clean(codecs.getincrementaldecoder("utf-8")().decode(head, final=not more)) + more
     return f"{head!r}{more}"
 
 

@@ -64,7 +64,7 @@ class _Nothing:
 
 
 def dry_run(endpoint: Endpoint, data: Any, *, one_request: bool = False) -> DryRun:
-    """Say what a call would send.
+    r"""Say what a call would send.
 
     Parameters
     ----------
@@ -82,9 +82,9 @@ def dry_run(endpoint: Endpoint, data: Any, *, one_request: bool = False) -> DryR
 
     Examples
     --------
-    >>> found = dry_run(Endpoint("churn"), [[1, 2], [3, 4]])
+    >>> found = dry_run(Endpoint("churn"), np.array([[1, 2], [3, 4]]))
     >>> found.requests, found.content_type, found.first
-    (1, 'application/json', b'[[1,2],[3,4]]')
+    (1, 'text/csv', b'1,2\n3,4')
     """
     codec = endpoint.codec_for(data)
     shown = display.BYTES_SHOWN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter import async_inference, background, codecs, control_plane, errors, routing
+from smrt_jupyter import async_submission, background, codecs, control_plane, distributed, errors, routing
 from smrt_jupyter.destination import MEMBERS, NO_MEMBERS, Destination, encode
 from smrt_jupyter.session import CLOSING, NEW_SESSION, OPENING, Session
 from smrt_jupyter.stream import ReplyStream
@@ -226,7 +226,7 @@ class Endpoint(Destination):
             body = encode(codec, data)
         elif endpoint.content_type is not None:
             codec = codecs.find(endpoint.content_type)
-        return async_inference.begin(
+        return async_submission.begin(
             endpoint,
             codec,
             body,
@@ -270,7 +270,8 @@ class Endpoint(Destination):
         Parameters
         ----------
         table : DataFrame, Series, ndarray, Arrow table, sparse matrix or list of rows
-            Of shape (n_rows, n_columns). Zero rows send nothing.
+            Of shape (n_rows, n_columns). Zero rows send nothing. A Dask or Spark DataFrame or a Ray Dataset is scored
+            lazily by its own engine, one float64 a row: :func:`smrt_jupyter.distributed.predict` takes other answers.
         journal : path-like, optional
             A file that keeps every finished chunk; the same call again sends only what is missing.
         progress : bool or callable, optional
@@ -308,7 +309,9 @@ class Endpoint(Destination):
         y    3.0
         dtype: float64
         """
-        return self.score(
+        score = distributed.predict_as_score if distributed.engine_of(table) else type(self).score
+        return score(
+            self,
             table,
             journal=journal,
             progress=progress,

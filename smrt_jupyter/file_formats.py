@@ -190,10 +190,10 @@ def _rows_a_batch(row: float) -> int:
     return max(2, int(BATCH_BYTES / max(row, 1.0)))
 
 
-def _even(batches: Iterable[pa.RecordBatch], schema: pa.Schema, step: int) -> Generator[pa.Table, None, None]:
+def _even(batches: Iterable[Any], schema: pa.Schema, step: int) -> Generator[pa.Table, None, None]:
     """Cut a stream of batches of any size into tables of `step` rows; the last is never one row alone."""
     pa = need_arrow()
-    waiting: list[pa.RecordBatch] = []
+    waiting: list[Any] = []
     rows = 0
     for batch in batches:
         waiting.append(batch)

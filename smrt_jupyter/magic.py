@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, SimpleMatcherResult, context_matcher
-from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, argument_group, magic_arguments
 from traitlets import Bool, Unicode
@@ -26,12 +25,12 @@ from smrt_jupyter.options import (
     ONLY_ASYNC,
     PREVIEWS,
     OptionError,
+    complain,
     deed_of,
     did_you_mean,
     help_text,
     option,
-    split,
-    with_hyphens,
+    parse,
 )
 from smrt_jupyter.presenter import Presenter, run_footer, stream_footer
 
@@ -143,7 +142,7 @@ class SageMakerMagics(Magics):
     # -- from the line to a deed ----------------------------------------------------------------------------------
 
     def _do(self, line: str, cell: str | None) -> Any:
-        told = parse(line)
+        told = parse(parser(), line)
         if told.help or not (line.strip() or (cell or "").strip()):
             print(help_text(parser()))  # noqa: T201 - what a person asked to read
             return None
@@ -352,44 +351,8 @@ def parser() -> argparse.ArgumentParser:
     """Give the parser of the magic's options."""
     made: argparse.ArgumentParser = SageMakerMagics.sagemaker.parser
     made.allow_abbrev = False  # --target would be any of three
+    made.error = complain  # type: ignore[method-assign] # IPython's own leaves no error in the notebook
     return made
-
-
-def known_options() -> list[str]:
-    """Name the magic's long options."""
-    return [each for each in parser()._option_string_actions if each.startswith("--")]  # noqa: SLF001 - no other way
-
-
-def parse(line: str) -> argparse.Namespace:
-    """Parse the line of a magic.
-
-    Parameters
-    ----------
-    line : str
-
-    Returns
-    -------
-    argparse.Namespace
-
-    Raises
-    ------
-    OptionError
-        For an option that there is not, or one without its value.
-    """
-    words = [with_hyphens(word) for word in split(line)]
-    try:
-        told, unknown = parser().parse_known_args(words)
-    except UsageError as error:
-        raise OptionError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
-    if unknown:
-        word = unknown[0].partition("=")[0]
-        if word.startswith("-"):
-            raise OptionError(f"There is no option {word}.{did_you_mean(word, known_options())}")
-        raise OptionError(f"{word} is one word too many: {told.endpoint} is the endpoint.")
-    for name, value in vars(told).items():
-        if value == "":
-            raise OptionError(f"{option(name)} has no value.")
-    return told
 
 
 # -- load and unload ----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from smrt_jupyter.errors import SmrtError
 
@@ -131,6 +131,46 @@ def with_hyphens(word: str) -> str:
         return word
     name, equals, value = word.partition("=")
     return f"{name.replace('_', '-')}{equals}{value}"
+
+
+def complain(message: str) -> NoReturn:
+    """Raise what a parser has to complain of."""
+    raise OptionError(f"{message[:1].upper()}{message[1:]}.")
+
+
+def parse(parser: ArgumentParser, line: str) -> Namespace:
+    """Parse the line of a magic.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        That calls `complain`.
+    line : str
+
+    Returns
+    -------
+    Namespace
+
+    Raises
+    ------
+    OptionError
+        For an option that there is not, or one without its value.
+    """
+    told, unknown = parser.parse_known_args([with_hyphens(word) for word in split(line)])
+    if unknown:
+        word = unknown[0].partition("=")[0]
+        if word.startswith("-"):
+            raise OptionError(f"There is no option {word}.{did_you_mean(word, known(parser))}")
+        raise OptionError(f"{word} is one word too many: {told.endpoint} is the endpoint.")
+    for name, value in vars(told).items():
+        if value == "":
+            raise OptionError(f"{option(name)} has no value.")
+    return told
+
+
+def known(parser: ArgumentParser) -> list[str]:
+    """Name a parser's long options."""
+    return [each for each in parser._option_string_actions if each.startswith("--")]  # noqa: SLF001 - no other way
 
 
 def help_text(parser: ArgumentParser) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import xform_name
 
 from smrt_jupyter import answers, codecs, display
+from smrt_jupyter import explanations as explaining
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,6 +117,11 @@ class Reply:
     def value(self) -> Any:
         """The body decoded by its own content type, with the endpoint's ``path`` applied."""
         return self.decoded if self.path is None else answers.at_path(self.decoded, self.path)
+
+    @cached_property
+    def explanations(self) -> explaining.Explanations | None:
+        """What SageMaker Clarify said beside the model's answer; None where the endpoint has no explainer."""
+        return explaining.read(self.decoded)
 
     def __repr__(self) -> str:
         return f"<Reply {self.footer()}>"

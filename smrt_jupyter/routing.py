@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from smrt_jupyter import answers, async_inference, codecs, errors, explanations, scoring
+from smrt_jupyter import answers, async_submission, codecs, errors, scoring
 from smrt_jupyter.journal import opened
 from smrt_jupyter.reply import Reply
 from smrt_jupyter.tables import Table
@@ -166,7 +166,7 @@ class Courier:
     ) -> Reply:
         try:
             sending = {"rows": rows, "on_retry": on_retry, "stop": stop}
-            inference = async_inference.begin(
+            inference = async_submission.begin(
                 endpoint, self._codec, body, s3_input_prefix=self._prefix, sending=sending
             )
             return inference.result(stop=stop)
@@ -194,7 +194,7 @@ def read(endpoint: Endpoint, reply: RawReply, rows: range) -> Answers:
     if not isinstance(reply, Reply):
         reader = codecs.reader_of(endpoint.accept, {"ContentType": reply.content_type})
         reply = Reply(body=reply.body, content_type=reply.content_type, reader=reader)
-    explained = explanations.read(reply.decoded)
+    explained = reply.explanations
     value = reply.decoded if explained is None else explained.predictions
     return answers.per_row(value, len(rows), endpoint.path)
 

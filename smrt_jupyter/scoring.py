@@ -85,7 +85,7 @@ def score(  # noqa: PLR0913 - each is one thing that a run needs
     PartialResultError
         When rows failed and others did not; ``.partial`` has one answer or missing value a row.
     InvokeError, AnswerError, CodecError
-        The error itself, when nothing passed and it would have met every request, or there was only one.
+        That error itself, when nothing passed and it would have met every request, or there was only one.
     Interrupted
         On Ctrl-C.
 
@@ -110,7 +110,14 @@ def score(  # noqa: PLR0913 - each is one thing that a run needs
     report = RunReport(rows=rows)
     batch = Batch(range(rows), write, read, journal, boundaries)
     run = Run(send, iter([batch]), lambda _: None, policy=policy, report=report, cancel=cancel)
-    whole = run.go(watcher(rows, label, progress=progress))
+    try:
+        whole = run.go(watcher(rows, label, progress=progress))
+    except Exception as error:
+        if report.rows_done == 0:
+            raise
+        # Not one of ours, so a mistake somewhere; what was answered before it is paid for all the same.
+        _report_failures(report, run.failures, batch.assembly.missing())
+        raise failure(report, batch.assembly.finish(), mistake=error) from error
     _report_failures(report, run.failures, batch.assembly.missing())
     if whole and (not report.errors or on_error == "return"):
         return batch.assembly.finish(), report
@@ -181,7 +188,9 @@ def _report_failures(
     report.failed_rows = np.concatenate([np.arange(0), *(np.arange(gap.start, gap.stop) for gap in gaps)])
 
 
-def failure(report: RunReport, partial: Any, *, interrupted: bool = False) -> BaseException:
+def failure(
+    report: RunReport, partial: Any, *, interrupted: bool = False, mistake: Exception | None = None
+) -> BaseException:
     """Make the error that a run ends in.
 
     Parameters
@@ -192,6 +201,8 @@ def failure(report: RunReport, partial: Any, *, interrupted: bool = False) -> Ba
         What was finished.
     interrupted : bool, default=False
         Whether the user stopped it.
+    mistake : Exception, optional
+        What stopped it, when that is no error of ours.
 
     Returns
     -------
@@ -199,7 +210,10 @@ def failure(report: RunReport, partial: Any, *, interrupted: bool = False) -> Ba
         The first error itself where it says everything: nothing passed, and there was only one, or it would have met
         every request.
     """
-    if report.errors:
+    if mistake is not None:
+        answered = f"{report.rows_done:,} of {report.rows:,} rows answered"
+        told = f"Stopped with {answered} by {type(mistake).__name__}: {mistake}."
+    elif report.errors:
         first = report.errors[0]
         alone = len(report.errors) == 1 or isinstance(first, PASSES_NOTHING)
         if alone and report.rows_done == 0 and not interrupted:

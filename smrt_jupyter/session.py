@@ -92,7 +92,7 @@ class Session:
                 "The container opened no session.",
                 endpoint=self._endpoint.name,
                 request_id=reply.request_id,
-                next_step="Pass `opening=`, the payload that its container takes for that, if it keeps sessions at all.",
+                next_step="Pass `opening=`, the payload that its container takes for that, if it keeps any.",
             )
         self.id, self.expires = reply.new_session_id, reply.session_expires
         return reply

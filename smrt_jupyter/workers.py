@@ -131,6 +131,7 @@ class _Turn(threading.Event):
         self._run = run
         self.size = size
         self.ticket: Ticket | None = None
+        self.was_cut_short = False
 
     def on_retry(self, error: errors.InvokeError, _seconds: float) -> None:
         self._run.note_retry(self, error)
@@ -140,7 +141,8 @@ class _Turn(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         self._run.stop.wait(timeout)
-        return not self._run.begin(self, again=True)
+        self.was_cut_short = not self._run.begin(self, again=True)
+        return self.was_cut_short
 
 
 class Run:
@@ -268,7 +270,7 @@ class Run:
         for within, reply in batch.journal.finished() if batch.journal else ():
             try:
                 batch.assembly.place(within, batch.read(reply, _Chunk(batch, within).rows))
-            except errors.AnswerError:
+            except (errors.AnswerError, errors.CodecError):
                 continue  # kept although it could not be read: it is asked for again
             finished.append(within)
         known = sum(map(len, finished))
@@ -372,8 +374,13 @@ class Run:
             try:
                 reply = self.send(body, chunk.rows, turn.on_retry, turn)
             except BaseException as error:
+                too_large = self._was_too_large(error, len(body))
+                if isinstance(error, PASSES_NOTHING) and not too_large:
+                    self.stop.set()  # before its place is given to a request that would meet the same
                 self._leave(turn, error)
-                if not self._was_too_large(error, len(body)):
+                if turn.was_cut_short:
+                    return  # one of the chunks that were not sent
+                if not too_large:
                     raise
                 self._divide(chunk, len(body), refused=True)
                 return
@@ -459,15 +466,14 @@ class Run:
                 self.stop.set()
 
     def _fail(self, chunk: _Chunk, error: errors.SmrtError) -> None:
+        _forget_frames(error)
         with self.lock:
-            if self.stop.is_set() and isinstance(error, errors.Throttled | errors.ModelNotReady | errors.ServiceError):
-                return  # its wait was cut short: it is one of the chunks that were not sent
             if getattr(error, "rows", chunk.rows) is None:
                 error.rows = chunk.rows  # type: ignore[attr-defined]  # the classes that have rows are those found so
             self.failures.append((chunk.rows, error))
             chunk.batch.left -= len(chunk.within)
             hopeless = self.report.rows_done == 0 and len(self.failures) >= HOPELESS
-            if hopeless or isinstance(error, PASSES_NOTHING):
+            if hopeless:
                 self.stop.set()
 
     # -- bodies that are too large --------------------------------------------------------------------------------
@@ -498,6 +504,13 @@ class Run:
                 return
         told = f"This row alone is a request of {size:,} bytes, and the endpoint takes {limit:,} or less."
         self._fail(chunk, errors.PayloadTooLarge(told, rows=chunk.rows))
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Drop what an error that is kept would keep alive: each frame of its traceback holds a body."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _is_for_want_of_capacity(error: BaseException) -> bool:

@@ -47,10 +47,10 @@ class Broken:
     CONTENT_TYPE = "text/x-broken"
     ACCEPT = "text/x-broken"
 
-    def serialize(self, data: Any) -> Any:  # noqa: ARG002 - the protocol's
+    def serialize(self, data: Any) -> Any:
         raise KeyError("no such thing")
 
-    def deserialize(self, stream: Any, content_type: str) -> Any:  # noqa: ARG002 - the protocol's
+    def deserialize(self, stream: Any, content_type: str) -> Any:
         self.stream = stream
         raise RuntimeError("not today")
 

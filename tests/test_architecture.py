@@ -28,7 +28,7 @@ FLOORS: list[set[str]] = [
     {"answers", "chunks", "concurrency", "display", "members", "template", "wire_errors", "stream_events", "background"},
     {"wire"},
     {"wire_stream", "reply", "report", "journal", "progress", "control_plane", "explanations"},
-    {"stream", "scoring", "async_inference"},
+    {"stream", "scoring", "async_inference", "async_submission"},
     {"routing", "session", "destination"},
     {"endpoint"},
     {"estimator", "distributed", "files", "local_runtime"},

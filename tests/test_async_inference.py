@@ -130,7 +130,9 @@ def test_what_the_service_would_refuse_is_refused_before_it_is_sent(data, option
 
 def test_a_failure_is_told_in_the_models_words(endpoint):
     inference = endpoint.invoke_async([[-1, 2]])
-    with pytest.raises(errors.AsyncInferenceError, match="endpoint 'later': The inference failed: below zero") as caught:
+    with pytest.raises(
+        errors.AsyncInferenceError, match="endpoint 'later': The inference failed: below zero"
+    ) as caught:
         inference.result(30)
     assert json.loads(caught.value.model_message) == {"message": "below zero", "status": "error"}
     assert caught.value.failure_location == inference.failure_location
@@ -142,7 +144,9 @@ def test_a_failure_is_told_in_the_models_words(endpoint):
 def test_an_inference_is_made_again_from_its_locations(runtime, endpoint):
     first = endpoint.invoke_async([[1, 2]])
     first.result(30)
-    again = AsyncInference(first.output_location, first.failure_location, endpoint_url=runtime.url, region=runtime.region)
+    again = AsyncInference(
+        first.output_location, first.failure_location, endpoint_url=runtime.url, region=runtime.region
+    )
     assert again.result(30).value == {"predictions": [3]}
     carried = pickle.loads(pickle.dumps(endpoint.invoke_async([[5, 6]])))
     assert carried.result(30).value == {"predictions": [11]}
@@ -182,7 +186,7 @@ def test_the_hook_sees_what_was_handed_in_and_what_was_refused(runtime, endpoint
     assert isinstance(seen[1], errors.EndpointNotFound)
 
 
-# -- S3, and what it may say ------------------------------------------------------------------------------------------
+# -- S3, and what it may say -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -201,7 +205,9 @@ def s3(clean_aws: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         opened.append(server)
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
         failure = "s3://bucket/failure" if "failure" in said else None
-        return server, AsyncInference("s3://bucket/output", failure, region="us-east-1", endpoint="later", policy=policy)
+        return server, AsyncInference(
+            "s3://bucket/output", failure, region="us-east-1", endpoint="later", policy=policy
+        )
 
     yield start
     for server in opened:
@@ -228,7 +234,7 @@ def test_what_is_not_there_yet_is_looked_for_again(s3, first):
 
 def test_a_deadline_says_that_it_passed_and_that_the_inference_goes_on(s3):
     _, inference = s3(output=[NOT_THERE], failure=[NOT_THERE])
-    with pytest.raises(errors.AsyncInferenceError, match="waited 0.1 s.*ask `result\\(\\)` again") as caught:
+    with pytest.raises(errors.AsyncInferenceError, match=r"waited 0.1 s.*ask `result\(\)` again") as caught:
         inference.result(0.1)
     assert caught.value.model_message is None
     with pytest.raises(errors.AsyncInferenceError, match="waited 0 s"):
@@ -237,7 +243,7 @@ def test_a_deadline_says_that_it_passed_and_that_the_inference_goes_on(s3):
 
 def test_a_deadline_with_403_says_both_things_that_it_may_mean(s3):
     _, inference = s3(output=[FORBIDDEN], failure=[NOT_THERE])
-    with pytest.raises(errors.AsyncInferenceError, match="not there yet, or not allowed.*s3:GetObject.*s3:ListBucket"):
+    with pytest.raises(errors.AsyncInferenceError, match=r"not there yet, or not allowed.*s3:GetObject.*s3:ListBucket"):
         inference.result(0.1)
 
 
@@ -340,14 +346,14 @@ def test_a_location_that_is_none_is_refused_when_it_is_named():
 
 def test_an_upload_that_is_refused_names_the_place_and_nothing_is_invoked(s3, monkeypatch):
     server, _ = s3(output=[FORBIDDEN])
-    monkeypatch.setattr("smrt_jupyter.async_inference.uuid.uuid4", lambda: "output")
+    monkeypatch.setattr("smrt_jupyter.async_submission.uuid.uuid4", lambda: "output")
     refused = Endpoint("later", region="us-east-1", endpoint_url="http://127.0.0.1:1")
-    with pytest.raises(errors.AccessDenied, match="could not be put to s3://bucket/output.*PutObject"):
+    with pytest.raises(errors.AccessDenied, match=r"could not be put to s3://bucket/output.*PutObject"):
         refused.invoke_async(b"x" * 130_000, s3_input_prefix="s3://bucket")
     assert len(server.requests) == 1
 
 
-# -- many at once -----------------------------------------------------------------------------------------------------
+# -- many at once ----------------------------------------------------------------------------------------------------
 
 
 def our_threads() -> set[threading.Thread]:
@@ -398,11 +404,11 @@ def test_hundreds_are_awaited_by_a_few_threads_that_end(many):
 
     outcomes = asyncio.run(gather())
     assert sum(isinstance(outcome, errors.AsyncInferenceError) for outcome in outcomes) == 20
-    assert [each.value["predictions"] for each in outcomes if not isinstance(each, Exception)][0] == [2]
+    assert outcomes[1].value["predictions"] == [2]
     assert new_threads(before) == set()
 
 
-# -- tables -----------------------------------------------------------------------------------------------------------
+# -- tables ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

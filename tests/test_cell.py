@@ -38,7 +38,7 @@ def test_the_text_tells_its_content_type(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize("text", ['{"a": 1', "[1, 2,]", "{'a': 1}"])
 def test_broken_json_is_an_error_before_anything_is_sent(text: str) -> None:
-    with pytest.raises(OptionError, match="begins as JSON and is none: .*--content-type"):
+    with pytest.raises(OptionError, match=r"begins as JSON and is none: .*--content-type"):
         content_type(text)
 
 

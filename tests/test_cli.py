@@ -25,7 +25,9 @@ COMMAND = (sys.executable, "-W", "error", "-m", "smrt_jupyter")
 
 
 def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=300, env=os.environ | environ)
+    return subprocess.run(
+        [*COMMAND, *words], capture_output=True, text=True, timeout=300, env=os.environ | environ, check=False
+    )
 
 
 @pytest.fixture
@@ -55,7 +57,13 @@ def test_the_demo_does_the_main_job_and_leaves_nothing_behind(home: Path) -> Non
 
 def test_the_demo_needs_nothing_of_aws_and_minds_nothing_of_it(home: Path) -> None:
     """Variables of another account, a wrong region or a proxy that nobody answers change nothing."""
-    done = run("demo", AWS_REGION="nowhere-9", AWS_ENDPOINT_URL="http://127.0.0.1:1", AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="y")
+    done = run(
+        "demo",
+        AWS_REGION="nowhere-9",
+        AWS_ENDPOINT_URL="http://127.0.0.1:1",
+        AWS_ACCESS_KEY_ID="x",
+        AWS_SECRET_ACCESS_KEY="y",
+    )
     assert (done.stderr, done.returncode) == ("", 0)
 
 
@@ -103,7 +111,11 @@ def test_serve_takes_the_port_that_it_is_given(model: Path) -> None:
         (("dmeo",), 2, "invalid choice: 'dmeo'"),
         (("serve", "model.joblib"), 2, "required: --name"),
         (("serve", "model.joblib", "--nam", "x"), 2, "required: --name"),
-        (("serve", "model.joblib", "--name", "x", "--porrt", "1"), 2, "there is no option --porrt. Did you mean --port?"),
+        (
+            ("serve", "model.joblib", "--name", "x", "--porrt", "1"),
+            2,
+            "there is no option --porrt. Did you mean --port?",
+        ),
         (("serve", "none.joblib", "--name", "x"), 1, "none.joblib"),
         (("serve", "nowhere:model", "--name", "x"), 1, "nowhere"),
         (("serve", "math:sqrt", "--name", "not_allowed"), 1, "not_allowed"),
@@ -139,4 +151,6 @@ def test_the_babbler_says_only_what_it_has_read() -> None:
     babbler = Babbler(pace=0)
     words = list(babbler.words("What of the samples?", seed=3))
     assert words == list(babbler.words("What of the samples?", seed=3))
-    assert all(third in babbler.next[first, second] for first, second, third in zip(words, words[1:], words[2:], strict=False))
+    assert all(
+        third in babbler.next[first, second] for first, second, third in zip(words, words[1:], words[2:], strict=False)
+    )

@@ -18,6 +18,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from smrt_jupyter import LocalRuntime, codecs, magic
 from smrt_jupyter.completion import PATIENCE, TEMPLATES, Background, Completer
+from smrt_jupyter.options import known
 from smrt_jupyter.template import PRESETS
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def configured(tab: Tab, runtime: LocalRuntime) -> Tab:
 
 def test_options_are_offered_once(tab: Tab) -> None:
     offered = tab("%sagemaker churn --data x --")
-    assert set(magic.known_options()) - {"--data"} == set(offered)
+    assert set(known(magic.parser())) - {"--data"} == set(offered)
     assert tab("%%sagemaker churn --target-v") == ["--target-variant"]
     assert tab("%sagemaker churn --dr") == ["--dry-run"]
 

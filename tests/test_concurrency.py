@@ -29,7 +29,7 @@ class Simulation:
     course: list[int] = field(default_factory=list)
 
     def run(self) -> Simulation:
-        chance = random.Random(7)  # noqa: S311 - spreads latencies, guards nothing
+        chance = random.Random(7)
         events: list[tuple[float, int, str, Ticket | None]] = []
         queue: list[Ticket] = []
         left, busy, accepted, coming_back = self.requests, 0, 0, 0

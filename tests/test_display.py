@@ -20,8 +20,27 @@ from hypothesis import strategies as st
 from smrt_jupyter.control_plane import Description, Variant
 from smrt_jupyter.display import bundle, bytes_told, facts, markdown
 
-EVIL = '<script>alert(1)</script><img src=x onerror=alert(2)>" onmouseover="x" &amp; \x1b]0;title\x07 $\\href{javascript:x}{y}$'
-DRAWN = {"div", "small", "pre", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "ul", "li", "span", "p"}
+EVIL = (
+    '<script>alert(1)</script><img src=x onerror=alert(2)>" onmouseover="x" &amp; '
+    "\x1b]0;title\x07 $\\href{javascript:x}{y}$"
+)
+DRAWN = {
+    "div",
+    "small",
+    "pre",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "details",
+    "summary",
+    "ul",
+    "li",
+    "span",
+    "p",
+}
 
 
 class Page(html.parser.HTMLParser):
@@ -81,7 +100,12 @@ def test_nothing_that_is_shown_is_html_script_terminal_code_or_mathematics(shape
     assert page.elements[0] == ("div", {"class": "smrt-jupyter tex2jax_ignore mathjax_ignore"})
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
 def test_any_json_can_be_shown(value: object) -> None:
     shown = bundle(value, "")
     assert Page(shown["text/html"]).tags <= DRAWN
@@ -123,7 +147,9 @@ def test_what_is_large_is_cut_so_that_a_notebook_stays_small() -> None:
 
 def test_long_json_is_folded_and_short_json_is_not() -> None:
     assert "details" not in Page(bundle({"label": "cat", "score": 0.5}, "")["text/html"]).tags
-    page = Page(bundle({"rows": [{"label": f"label {place}", "score": place} for place in range(300)]}, "")["text/html"])
+    page = Page(
+        bundle({"rows": [{"label": f"label {place}", "score": place} for place in range(300)]}, "")["text/html"]
+    )
     assert ("details", {"open": None, "style": "display: inline-block; vertical-align: top"}) == page.elements[2]
     assert "… 200 more" in page.text
     assert "label 0" in page.text
@@ -141,7 +167,9 @@ def test_images_are_drawn_and_svg_is_not() -> None:
     file = io.BytesIO()
     picture.save(file, "PNG")
     for value in (picture, file.getvalue()):
-        [source] = [attributes["src"] for tag, attributes in Page(bundle(value, "")["text/html"]).elements if tag == "img"]
+        [source] = [
+            attributes["src"] for tag, attributes in Page(bundle(value, "")["text/html"]).elements if tag == "img"
+        ]
         assert source is not None
         head, _, body = source.partition(",")
         assert head == "data:image/png;base64"
@@ -175,7 +203,10 @@ def test_a_description_is_a_table_of_facts() -> None:
 
 
 def test_markdown_is_rendered_without_html_scripts_pictures_or_mathematics() -> None:
-    source = "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nx < 1 & y\n```\n\n[in](http://x.org) <http://y.org>\n" + EVIL
+    source = (
+        "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\nx < 1 & y\n```\n\n[in](http://x.org) <http://y.org>\n"
+        + EVIL
+    )
     source += "\n[bad](javascript:alert(1)) ![spy](http://127.0.0.1/spy.png) [data](data:text/html;base64,x)"
     page = Page(markdown(source, "200")["text/html"])
     assert page.tags <= DRAWN | {"h1", "code", "a", "em", "strong"}

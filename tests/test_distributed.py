@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,6 @@ from smrt_jupyter import (
     RemoteClassifier,
     RemoteRegressor,
     RemoteTransformer,
-    Throttled,
     distributed,
 )
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 # The newest pandas is newer than what Dask and Spark were made with, and both say so.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
 ]
 
@@ -370,3 +370,111 @@ def test_spark_scores_the_flights(
     assert scored.columns == [*flights.columns, "number", "prediction"]
     found = scored.select("number", "prediction").toPandas().set_index("number").sort_index()
     pd.testing.assert_series_equal(found["prediction"], predicted, check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def spark_numbers(spark: Any) -> Any:
+    return spark.range(20, numPartitions=4).withColumnRenamed("id", "a")
+
+
+def test_nothing_is_sent_until_spark_is_asked(spark_numbers: Any) -> None:
+    scored = distributed.predict(UNREACHABLE, spark_numbers, answer={"label": "string", "score": "float32", "sure": bool})
+    assert scored.dtypes == [("a", "bigint"), ("label", "string"), ("score", "float"), ("sure", "boolean")]
+
+
+def test_spark_attempts_do_not_multiply_ours(runtime: LocalRuntime, spark_numbers: Any) -> None:
+    """Spark tries a task four times; the attempts after the first one send nothing, and the next action starts afresh."""
+    counted = Counted(error="no 13")
+    endpoint = runtime.deploy("counted", counted).replace(
+        policy=Policy(attempts=3, retry_model_errors=True, wait_initial=0.0)
+    )
+    scored = distributed.predict(endpoint, spark_numbers)
+    with pytest.raises(Exception, match="no 13.*An earlier attempt of this task failed for good"):
+        scored.collect()
+    assert counted.rows.count(5) >= 3
+    assert len(counted.rows) <= 3 + 3
+    counted.error = None
+    assert sorted(row.prediction for row in scored.collect()) == [2.0 * number for number in range(20)]
+
+
+def test_spark_rows_that_fail_are_missing_and_explained(runtime: LocalRuntime, spark_numbers: Any) -> None:
+    endpoint = runtime.deploy("counted", Counted(error="no 13")).replace(policy=Policy(chunk_rows=1))
+    rows = distributed.predict(endpoint, spark_numbers, on_error="return").collect()
+    failed = [row for row in rows if row.prediction_error is not None]
+    assert [row.a for row in failed] == [13]
+    assert "no 13" in failed[0].prediction_error
+    assert failed[0].prediction is None
+
+
+def test_spark_batches_are_gathered_so_that_there_is_something_to_send_at_once(
+    spark: Any, runtime: LocalRuntime, spark_numbers: Any
+) -> None:
+    counted = Counted()
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "2")
+    try:
+        found = distributed.predict(runtime.deploy("counted", counted), spark_numbers).collect()
+    finally:
+        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+    assert {row.a: row.prediction for row in found} == {number: 2.0 * number for number in range(20)}
+    assert counted.rows == [5, 5, 5, 5]
+
+
+def test_a_column_of_the_answers_name_is_not_written_over(spark_numbers: Any) -> None:
+    with pytest.raises(ValueError, match="a column 'a' already"):
+        distributed.predict(UNREACHABLE, spark_numbers, name="a")
+
+
+def test_a_column_that_is_not_there_is_named_before_anything_runs(spark_numbers: Any) -> None:
+    with pytest.raises(ValueError, match="no column 'b', 'c'"):
+        distributed.predict(UNREACHABLE, spark_numbers, columns=["a", "b", "c"])
+
+
+def test_estimators_take_spark_frames(runtime: LocalRuntime, spark_numbers: Any) -> None:
+    """Other columns come along and are not sent."""
+    half = runtime.deploy("half", lambda rows: (rows[0] >= 10) * 0.5 + 0.25)
+    model = RemoteClassifier(half, classes=["low", "high"], feature_names=["a"])
+    rows = model.predict(spark_numbers.withColumn("more", spark_numbers["a"] * 2)).collect()
+    assert {row.a: row.prediction for row in rows} == {number: "high" if number >= 10 else "low" for number in range(20)}
+    assert {row.more for row in rows} == set(range(0, 40, 2))
+
+
+# -- Ray --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ray(runtime: LocalRuntime, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:  # noqa: ARG001 - open before
+    """Start Ray with two processors, where its wheel installs."""
+    ray = pytest.importorskip("ray")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        yield ray
+        ray.shutdown()
+
+
+def test_ray_scores_the_flights(ray: Any, delays: Endpoint, file: str, predicted: pd.Series) -> None:
+    scored = distributed.predict(delays, ray.data.read_parquet(file), columns=FEATURES)
+    found = scored.to_pandas()
+    assert found.columns.tolist()[-1] == "prediction"
+    ordered = found.sort_values("number")["prediction"].to_numpy()
+    np.testing.assert_array_equal(ordered, predicted)
+
+
+def test_ray_does_not_repeat_what_failed(ray: Any, runtime: LocalRuntime) -> None:
+    counted = Counted(error="no 13")
+    endpoint = runtime.deploy("counted", counted).replace(
+        policy=Policy(attempts=3, retry_model_errors=True, wait_initial=0.0)
+    )
+    frame = ray.data.from_pandas(pd.DataFrame({"a": np.arange(20)}))
+    with pytest.raises(Exception, match="no 13"):
+        distributed.predict(endpoint, frame).to_pandas()
+    assert counted.rows == [20, 20, 20]
+
+
+def test_estimators_take_ray_datasets(ray: Any, runtime: LocalRuntime) -> None:
+    endpoint = runtime.deploy("halves", lambda rows: rows[0] / 2)
+    frame = ray.data.from_pandas(pd.DataFrame({"number": range(6), "a": np.arange(6.0)}))
+    found = RemoteRegressor(endpoint, feature_names=["a"]).predict(frame).to_pandas().sort_values("number")
+    assert found["prediction"].tolist() == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]

@@ -188,6 +188,16 @@ def test_a_single_column_of_each_kind(runtime: LocalRuntime, content_type: str, 
 
 
 @pytest.mark.parametrize("content_type", NO_NPY)
+@pytest.mark.parametrize("join", [pd.concat, lambda parts: pl.concat(map(pl.from_pandas, parts), rechunk=False)])
+def test_a_table_put_together_of_pieces(runtime: LocalRuntime, content_type: str, join: Callable[[Any], Any]) -> None:
+    """Its columns of text lie in several places."""
+    parts = [MIXED.iloc[:2], MIXED.iloc[2:3], MIXED.iloc[3:]]
+    model = fitted(MIXED)
+    endpoint = runtime.deploy("pieces", model, like=MIXED).replace(content_type=content_type)
+    same_bits(np.asarray(endpoint.predict(join(parts))), model.predict(MIXED))
+
+
+@pytest.mark.parametrize("content_type", NO_NPY)
 def test_text_comes_back_as_it_went(runtime: LocalRuntime, content_type: str) -> None:
     notes = pd.DataFrame(
         {"note": ['"', '""', "a,b", "'", "\\", "a\r\nb", " x ", "日本語", "null", "NaN", "1e5", "007"]}

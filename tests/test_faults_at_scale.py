@@ -86,7 +86,7 @@ def test_a_million_rows_are_answered_right_in_order_and_once_through_all_faults(
 
 def test_a_run_killed_at_ten_random_moments_goes_on_and_sends_nothing_finished_again(tmp_path: Path) -> None:
     """What the journal had when the process was killed is never run again; the answers are those of one whole run."""
-    model, chance = Model(), random.Random(5)  # noqa: S311 - picks moments, guards nothing
+    model, chance = Model(), random.Random(5)
     journal, out = tmp_path / "run.sqlite", tmp_path / "out.parquet"
     runs_when_finished = np.zeros(ROWS, dtype=int)
     with LocalRuntime() as runtime:

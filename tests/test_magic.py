@@ -18,7 +18,7 @@ from traitlets.config import Config
 
 from smrt_jupyter import Endpoint, LocalRuntime, PartialResultError, errors, magic
 from smrt_jupyter.endpoint import NO_MEMBERS
-from smrt_jupyter.options import OptionError
+from smrt_jupyter.options import OptionError, known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +83,7 @@ def echo(runtime: LocalRuntime, cells: Cells) -> Callable[[], Any]:
 TABLE = pd.DataFrame({"a": [1.5, 2.0], "b": [3.0, 4.0]}, index=["x", "y"])
 
 
-# -- what is sent -------------------------------------------------------------------------------------------------------
+# -- what is sent -------------------------------------------------------------------------------------------------
 
 
 def test_a_cell_is_one_request(cells: Cells, sums: Endpoint, runtime: LocalRuntime) -> None:
@@ -130,7 +130,12 @@ def test_out_stores_the_value_and_shows_nothing(cells: Cells, sums: Endpoint) ->
 
 @pytest.mark.parametrize(
     ("text", "content_type"),
-    [('{"a": [1]}', "application/json"), ("1,2", "text/csv"), ("Why?", "text/plain"), ("{}\n{}", "application/jsonlines")],
+    [
+        ('{"a": [1]}', "application/json"),
+        ("1,2", "text/csv"),
+        ("Why?", "text/plain"),
+        ("{}\n{}", "application/jsonlines"),
+    ],
 )
 def test_the_text_of_a_cell_tells_its_content_type(
     cells: Cells, echo: Callable[[], Any], text: str, content_type: str
@@ -180,7 +185,7 @@ def test_every_member_is_passed_on(cells: Cells, echo: Callable[[], Any]) -> Non
 
 def test_every_field_of_an_endpoint_has_its_option() -> None:
     """A field that is added to `Endpoint` and not to the magic fails here."""
-    options = {option[2:].replace("-", "_") for option in magic.known_options()}
+    options = {option[2:].replace("-", "_") for option in known(magic.parser())}
     fields = set(Endpoint.__dataclass_fields__)
     assert fields - NO_MEMBERS <= options
     assert (fields & NO_MEMBERS) - options == {"name", "policy", "before_sign", "after_reply"}
@@ -205,7 +210,7 @@ def test_a_content_type_may_be_an_object_of_the_notebook(cells: Cells, echo: Cal
     assert (echo().content_type, echo().body) == ("text/loud", b"A!B")
 
 
-# -- where it goes ------------------------------------------------------------------------------------------------------
+# -- where it goes ------------------------------------------------------------------------------------------------
 
 
 def test_the_configured_address_serves_plain_names(cells: Cells, sums: Endpoint) -> None:
@@ -251,7 +256,7 @@ def test_a_shortcuts_file_that_is_named_and_missing_is_an_error(cells: Cells) ->
         cells("%%sagemaker x\n1")
 
 
-# -- what is shown ------------------------------------------------------------------------------------------------------
+# -- what is shown ------------------------------------------------------------------------------------------------
 
 
 def test_a_table_is_shown_with_its_index_and_a_footer(cells: Cells, sums: Endpoint) -> None:
@@ -306,10 +311,10 @@ def test_help_fits_a_screen(cells: Cells) -> None:
     lines = cells.shown.splitlines()
     assert len(lines) <= 45
     assert max(map(len, lines)) <= 110
-    assert all(option in cells.shown for option in magic.known_options())
+    assert all(option in cells.shown for option in known(magic.parser()))
 
 
-# -- instead of sending -------------------------------------------------------------------------------------------------
+# -- instead of sending -------------------------------------------------------------------------------------------
 
 
 def test_a_dry_run_sends_nothing_and_tells_what_would_be_sent(
@@ -330,7 +335,9 @@ def test_a_dry_run_refuses_what_sending_would_refuse(cells: Cells, sums: Endpoin
         cells(f"%%sagemaker sums --dry-run --inference-id {'x' * 65}\n1")
 
 
-@pytest.mark.parametrize("form", ["%%sagemaker sums --code --accept application/json\n1,2", "%sagemaker sums -d table --code"])
+@pytest.mark.parametrize(
+    "form", ["%%sagemaker sums --code --accept application/json\n1,2", "%sagemaker sums -d table --code"]
+)
 def test_code_does_the_same_elsewhere(
     cells: Cells, sums: Endpoint, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
@@ -347,7 +354,7 @@ def test_code_does_the_same_elsewhere(
     ours, bare = code.split("# With boto3")
     for half in (ours, bare):
         bodies.clear()
-        exec(half, {"table": TABLE})  # noqa: S102 - what is shown is to be run
+        exec(half, {"table": TABLE})  # what is shown is to be run
         assert bodies == [sent]
 
 
@@ -359,9 +366,7 @@ def test_list_and_describe_say_what_there_is(cells: Cells, sums: Endpoint) -> No
     assert "AllTraffic" in cells.outputs[0]["text/html"] if cells.outputs else "AllTraffic" in cells.shown
 
 
-def test_a_journal_makes_the_second_run_send_nothing(
-    cells: Cells, sums: Endpoint, runtime: LocalRuntime
-) -> None:
+def test_a_journal_makes_the_second_run_send_nothing(cells: Cells, sums: Endpoint, runtime: LocalRuntime) -> None:
     cells.names["table"] = TABLE
     cells("%sagemaker sums --data table --journal run.journal --out first")
     cells("%sagemaker sums --data table --journal run.journal --out second")
@@ -398,7 +403,7 @@ def test_an_asynchronous_inference_is_a_handle_now_and_an_answer_later(cells: Ce
     np.testing.assert_array_equal(np.ravel(handle.result(timeout=30).value), [3, 7])
 
 
-# -- what goes wrong ----------------------------------------------------------------------------------------------------
+# -- what goes wrong ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -457,7 +462,7 @@ def test_the_error_stays_at_hand(cells: Cells, runtime: LocalRuntime) -> None:
         cells("%%sagemaker picky\n2")
 
 
-# -- loading and unloading ----------------------------------------------------------------------------------------------
+# -- loading and unloading ----------------------------------------------------------------------------------------
 
 
 def test_loading_is_light(tmp_path: Path) -> None:
@@ -498,7 +503,9 @@ def test_unloading_gives_everything_back(shell: InteractiveShell) -> None:
 
 def test_it_loads_itself_when_it_is_first_used(tmp_path: Path) -> None:
     InteractiveShell.clear_instance()
-    lazy = Config({"MagicsManager": {"lazy_magics": {"sagemaker": "smrt_jupyter"}}, "HistoryManager": {"enabled": False}})
+    lazy = Config(
+        {"MagicsManager": {"lazy_magics": {"sagemaker": "smrt_jupyter"}}, "HistoryManager": {"enabled": False}}
+    )
     shell = InteractiveShell.instance(config=lazy, ipython_dir=str(tmp_path))
     run = Cells(shell)
     run("%sagemaker --help")

@@ -169,7 +169,7 @@ def test_the_embedded_runtime_reads_every_member_of_a_request(runtime, service, 
         assert asked.members[member] == changes[xform_name(member)]
 
 
-# -- and back -----------------------------------------------------------------------------------------------------------
+# -- and back --------------------------------------------------------------------------------------------------------
 
 # Members of a reply that are told in other words.
 IN_OTHER_WORDS = {"NewSessionId": ("new_session_id", "id-1"), "Body": ("body", b"0.5")}
@@ -193,7 +193,9 @@ def reply_with(service: str, operation: str) -> bytes:
 def answer_of(member: str) -> str:
     if member.endswith("Location"):
         return f"s3://bucket/{member}"
-    return {"NewSessionId": "id-1; Expires=2030-01-02T03:04:05Z", "ContentType": "text/plain"}.get(member, f"{member}-1")
+    return {"NewSessionId": "id-1; Expires=2030-01-02T03:04:05Z", "ContentType": "text/plain"}.get(
+        member, f"{member}-1"
+    )
 
 
 @pytest.mark.parametrize(("service", "operation", "member"), EVERY_OUTPUT)
@@ -231,7 +233,7 @@ def test_the_embedded_runtime_gives_every_member_of_a_reply(runtime: LocalRuntim
     assert stream.read() == b"0.5"
 
 
-# -- before anything is sent ----------------------------------------------------------------------------------------------
+# -- before anything is sent -----------------------------------------------------------------------------------------
 
 
 def refused(operation: str = "InvokeEndpoint", **changes: Any) -> pytest.ExceptionInfo[errors.ValidationFailed]:
@@ -318,11 +320,10 @@ def test_a_member_that_the_installed_botocore_lacks_is_told_with_the_version_tha
 
 
 def test_an_operation_that_the_installed_botocore_lacks_is_told():
-    with pytest.raises(errors.ValidationFailed, match="does not know InvokeTomorrow.*pip install -U"):
+    with pytest.raises(errors.ValidationFailed, match=r"does not know InvokeTomorrow.*pip install -U"):
         members.operation_model(members.RUNTIME, "InvokeTomorrow")
 
 
 def test_a_body_that_no_endpoint_takes_is_refused_before_it_is_sent():
-    with pytest.raises(errors.PayloadTooLarge, match="26,214,401 bytes.*`predict`.*`invoke_async`"):
+    with pytest.raises(errors.PayloadTooLarge, match=r"26,214,401 bytes.*`predict`.*`invoke_async`"):
         Endpoint("churn", region="us-east-1", endpoint_url="http://127.0.0.1:1").invoke(b"x" * (25 * 1024 * 1024 + 1))
-

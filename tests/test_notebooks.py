@@ -93,10 +93,11 @@ def test_a_notebook_opens_with_what_it_shows_and_compiles(path: Path) -> None:
 def test_every_option_in_a_notebook_exists(path: Path) -> None:
     """Also in the one that no test can run."""
     from smrt_jupyter import magic
+    from smrt_jupyter.options import parse
 
     for cell in nbformat.read(path, as_version=4).cells:
         for line in re.findall(r"^%%?sagemaker (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "code" else ():
-            magic.parse(line)
+            parse(magic.parser(), line)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -108,7 +109,7 @@ def test_a_stored_notebook_holds_no_secret_and_nothing_of_this_machine(path: Pat
     assert len(text) < 300_000
 
 
-# -- a kernel as people meet it -----------------------------------------------------------------------------------------
+# -- a kernel as people meet it -----------------------------------------------------------------------------------
 
 SETTING = """
 import pandas as pd

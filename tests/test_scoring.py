@@ -221,23 +221,25 @@ def test_a_concurrency_that_the_user_chose_is_never_exceeded(runtime: LocalRunti
 
 
 def test_a_refused_request_gives_its_place_to_another_while_it_waits() -> None:
-    """One place, and a first chunk that is refused: the second is answered during its wait."""
-    order: list[int] = []
+    """One place, and a first request that is refused: the second is answered during its wait."""
+    came: list[range] = []
+    answered: list[range] = []
     second_came = threading.Event()
 
     def send(body: bytes, rows: range, on_retry: Callable[..., None], stop: threading.Event) -> Kept:
         from smrt_jupyter import Throttled
 
-        if rows.start == 0 and not second_came.is_set():
+        came.append(rows)
+        if len(came) == 1:
             on_retry(Throttled("Too many requests."), 0.0)
             second_came.wait(10)
             assert not stop.wait(0.0)
-        order.append(rows.start)
+        answered.append(rows)
         second_came.set()
         return Kept(body, "")
 
     answers, report = scoring.score(2, no_bytes, send, zeros, policy=Policy(chunk_rows=1, concurrency=1))
-    assert order == [1, 0]
+    assert answered == came[::-1]
     assert (len(answers), report.requests, dict(report.retries)) == (2, 3, {"Throttled": 1})
 
 
@@ -316,11 +318,35 @@ def test_another_thread_can_stop_a_run() -> None:
 
 
 def test_a_mistake_in_our_own_code_is_raised_as_it_is() -> None:
-    def write(start: int, stop: int) -> bytes:
-        return bytes(stop - start) if start < 5 else bytes(1 // 0)
+    def read(_: object, rows: range) -> np.ndarray[Any, Any]:
+        return np.ones(len(rows) // 0)
 
     with pytest.raises(ZeroDivisionError):
-        scoring.score(6, write, echo, zeros, policy=Policy(chunk_rows=1))
+        scoring.score(6, no_bytes, echo, read, policy=Policy(chunk_rows=2))
+
+
+def test_a_mistake_on_the_way_loses_nothing_that_was_answered() -> None:
+    def read(_: object, rows: range) -> np.ndarray[Any, Any]:
+        return np.ones(len(rows)) if rows.start < 40 else np.ones(1 // 0)
+
+    with pytest.raises(PartialResultError, match="ZeroDivisionError") as caught:
+        scoring.score(100, no_bytes, echo, read, policy=Policy(chunk_rows=10, concurrency=1))
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert 30 <= np.nansum(caught.value.partial) <= 40
+
+
+def test_errors_that_are_kept_do_not_keep_the_bodies_that_failed(runtime: LocalRuntime) -> None:
+    """Each frame of a traceback would hold on to one: a thousand failed chunks would be the whole table."""
+    endpoint = runtime.deploy("sums", Model(40), faults=Faults(script=["ok", "model_error", "model_error"])).replace(
+        policy=Policy(chunk_rows=10, concurrency=1)
+    )
+    report = endpoint.score(numbered(40), on_error="return")[1]
+    assert len(report.errors) == 2
+    for error in report.errors:
+        chain: BaseException | None = error
+        while chain is not None:
+            assert chain.__traceback__ is None
+            chain = chain.__cause__ or chain.__context__
 
 
 def test_no_more_bodies_are_held_than_requests_are_in_flight_and_one() -> None:

@@ -195,7 +195,7 @@ def test_an_announced_length_that_does_not_come_is_an_error_even_between_frames(
             next(stream)
 
 
-# -- lines ------------------------------------------------------------------------------------------------------------
+# -- lines -----------------------------------------------------------------------------------------------------------
 
 
 def test_lines_are_put_together_across_parts_and_the_last_needs_no_end(open_stream):
@@ -234,7 +234,7 @@ def test_lines_do_not_depend_on_where_the_parts_end(text, cuts):
     assert found == (expected if text.split("\n")[-1] else expected[:-1])
 
 
-# -- events -----------------------------------------------------------------------------------------------------------
+# -- events ----------------------------------------------------------------------------------------------------------
 
 
 def events(body: str) -> list[object]:
@@ -275,7 +275,9 @@ def test_an_event_is_given_before_its_blank_line():
 
 
 def test_several_events_may_share_a_part_and_one_may_span_many(open_stream):
-    stream = open_stream(*parts(b'data: {"a": 1}\n\ndata: {"a": 2}\n\ndata: {"a"', b": 3", b"}\n\nda", b"ta: [DONE]\n\n"))
+    stream = open_stream(
+        *parts(b'data: {"a": 1}\n\ndata: {"a": 2}\n\ndata: {"a"', b": 3", b"}\n\nda", b"ta: [DONE]\n\n")
+    )
     assert list(stream.events()) == [{"a": 1}, {"a": 2}, {"a": 3}]
     assert stream.closed
 
@@ -284,11 +286,13 @@ def test_what_sagemakers_own_documentation_splits_is_one_event(open_stream):
     assert list(open_stream(*parts(b'{"outputs": ', b'[" problem"]}\n')).events()) == [{"outputs": [" problem"]}]
 
 
-# -- text -------------------------------------------------------------------------------------------------------------
+# -- text ------------------------------------------------------------------------------------------------------------
 
 
 def chat(text: str | None, **more: object) -> str:
-    return json.dumps({"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}, **more}]})
+    return json.dumps(
+        {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}, **more}]}
+    )
 
 
 LMI = (
@@ -334,7 +338,11 @@ TEXTS = [
     ("application/json", '{"generated_text": "all at once"}', "all at once"),
     ("application/json", json.dumps({"choices": [{"message": {"content": "whole"}}]}, indent=2), "whole"),
     ("text/event-stream", 'data: {"choices":[{"index":1,"delta":{"content":"other"}}]}\n\n', ""),
-    ("text/event-stream", 'data: {"choices":[{"delta":{"content":[{"type":"text","text":"in parts"}]}}]}\n\n', "in parts"),
+    (
+        "text/event-stream",
+        'data: {"choices":[{"delta":{"content":[{"type":"text","text":"in parts"}]}}]}\n\n',
+        "in parts",
+    ),
     ("text/event-stream", "data: bare\n\ndata:  words\n\n", "bare words"),
     ("application/jsonlines", '{"unknown": "ü"}\n7\n', '{"unknown": "ü"}\n7\n'),
     ("text/plain", "", ""),
@@ -395,7 +403,7 @@ def test_an_error_that_the_model_reports_with_200_is_an_error(open_stream, body,
     assert stream.closed
 
 
-# -- what goes wrong ----------------------------------------------------------------------------------------------------
+# -- what goes wrong -------------------------------------------------------------------------------------------------
 
 
 def test_a_model_error_in_the_middle_keeps_its_code_and_what_came_before(open_stream):
@@ -417,7 +425,11 @@ def test_a_model_that_takes_too_long_is_told_what_else_there_is(open_stream):
 
 @pytest.mark.parametrize("payload", [b'{"Message": "gone"}', b"gone", b'"gone"'])
 def test_a_failure_of_the_service_in_the_middle_is_an_error(open_stream, payload):
-    headers = {"exception_type": "InternalStreamFailure", "content_type": "application/json", "message_type": "exception"}
+    headers = {
+        "exception_type": "InternalStreamFailure",
+        "content_type": "application/json",
+        "message_type": "exception",
+    }
     with pytest.raises(errors.StreamError, match="gone") as caught:
         open_stream(frame(payload, **headers)).read()
     assert caught.value.error_code == "InternalStreamFailure"
@@ -458,7 +470,7 @@ def test_a_stall_is_an_error(open_stream):
     release = threading.Event()
     stream = open_stream(OUTPUTS, lambda _: release.wait(30), policy=Policy(read_timeout=0.2))
     assert next(stream)
-    with pytest.raises(errors.StreamError, match="nothing came for 0.2 s"):
+    with pytest.raises(errors.StreamError, match=r"nothing came for 0.2 s"):
         next(stream)
     release.set()
     assert stream.closed
@@ -473,9 +485,11 @@ def test_a_damaged_frame_is_an_error(open_stream):
 
 def test_an_error_before_the_first_byte_is_what_it_is():
     said = {"Message": "x", "OriginalStatusCode": 500, "OriginalMessage": "boom"}
-    with RawServer(lambda _: error(424, "ModelError", **said)) as server:
-        with pytest.raises(errors.ModelError, match="answered 500: boom"):
-            Endpoint("teller", endpoint_url=server.url).stream(b"{}")
+    with (
+        RawServer(lambda _: error(424, "ModelError", **said)) as server,
+        pytest.raises(errors.ModelError, match="answered 500: boom"),
+    ):
+        Endpoint("teller", endpoint_url=server.url).stream(b"{}")
 
 
 def test_throttling_before_the_first_byte_is_sent_again():
@@ -489,7 +503,7 @@ def test_throttling_before_the_first_byte_is_sent_again():
         assert stream.read()
 
 
-# -- closing ------------------------------------------------------------------------------------------------------------
+# -- closing ---------------------------------------------------------------------------------------------------------
 
 
 def gone(events: list[bytes], seen: threading.Event) -> Callable[[Request], None]:

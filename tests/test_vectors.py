@@ -1,4 +1,4 @@
-"""Requests and replies that are documented, captured or taken from containers' own tests: ``vectors.jsonl``, every line.
+"""Requests and replies that are documented, captured or of containers' own tests: ``vectors.jsonl``, every line.
 
 A small container serves each reply behind the embedded runtime, and the client has to give what its source means.
 """
@@ -18,7 +18,7 @@ import pytest
 import scipy.sparse as sp
 from raw_server import RawServer, http
 
-from smrt_jupyter import Endpoint, LocalRuntime, codecs, errors
+from smrt_jupyter import Endpoint, LocalRuntime, Policy, codecs, errors
 from smrt_jupyter.answers import per_row
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ ELLIPSES = {
     11: [("prob_1", "0.75"), ("prob_2", "0.25")],
     13: [("[...]", "[1.5, 2.5]")],
 }
+UNSHOWN = {32: "application/json"}
+"""The notebook does not show the content type of this reply; that of its container is no secret."""
 
 
 def content(number: int, side: str) -> bytes:
@@ -52,6 +54,7 @@ class Container:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 self.send_response(200)
@@ -86,7 +89,8 @@ class Container:
     def says(self, number: int, status: int = 200) -> None:
         response = VECTORS[number]["response"]
         parts = [part.encode() for part in response] if isinstance(response, list) else [content(number, "response")]
-        self.status, self.parts, self.content_type = status, parts, VECTORS[number]["response_content_type"]
+        self.status, self.parts = status, parts
+        self.content_type = VECTORS[number]["response_content_type"] or UNSHOWN.get(number)
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +146,22 @@ ANSWERS: dict[int, tuple[int, Any]] = {
         1,
         [
             [
-                [4.0, 0.86419455409049988, 0.3088374733924866, 0.07030484080314636, 0.7110607028007507, 0.9345266819000244],
-                [0.0, 0.73376623392105103, 0.5714187026023865, 0.40427327156066895, 0.827075183391571, 0.9712159633636475],
+                [
+                    4.0,
+                    0.86419455409049988,
+                    0.3088374733924866,
+                    0.07030484080314636,
+                    0.7110607028007507,
+                    0.9345266819000244,
+                ],
+                [
+                    0.0,
+                    0.73376623392105103,
+                    0.5714187026023865,
+                    0.40427327156066895,
+                    0.827075183391571,
+                    0.9712159633636475,
+                ],
             ]
         ],
     ),
@@ -160,10 +178,15 @@ ANSWERS: dict[int, tuple[int, Any]] = {
     32: (
         2,
         [
-            "Amazon.com is the best online source for books.\n\nAmazon.co.uk is another top choice for UK/EU customers"
-            "\n\n*Prices are correct as of the time that the last HTML code was changed as shown on the Amazon",
-            "Amazon.com is the best place to shop for the Shutterfly 25-Inch by 63-Inch Photo Display in "
-            "(Item #B00QMNSMSI). With rich quality and state-of-the-art features,",
+            (
+                "Amazon.com is the best online source for books.\n\nAmazon.co.uk is another top choice for UK/EU "
+                "customers\n\n*Prices are correct as of the time that the last HTML code was changed as shown on the "
+                "Amazon"
+            ),
+            (
+                "Amazon.com is the best place to shop for the Shutterfly 25-Inch by 63-Inch Photo Display in "
+                "(Item #B00QMNSMSI). With rich quality and state-of-the-art features,"
+            ),
         ],
     ),
     39: (1, [float(np.float32(0.4))]),
@@ -173,7 +196,7 @@ PRODUCED: dict[int, Any] = {
     18: np.array([[1, 2], [3, 4], [5, 6]]),
     19: [[1, 2], [3, 4], [5, 6]],
     15: np.array([[1, 2, 3, 4]]),
-    16: pd.DataFrame([np.fromstring(VECTORS[16]["request"], sep=",")]).convert_dtypes(),
+    16: pd.DataFrame([[json.loads(cell) for cell in VECTORS[16]["request"].split(",")]]),
     20: {"instances": [[1.0, 2.0, 5.0], [1.0, 2.0, 5.0]]},
     21: [[1.0, 2.0, 5.0], [1.0, 2.0, 5.0]],
     22: np.array([[0.0, 2.0, 5.0]]),
@@ -189,7 +212,7 @@ STREAMED = {
     28: ["."],
     40: [" a"],
 }
-CONTAINER_ERRORS = {29: 422, 36: 400, 37: 500}
+CONTAINER_ERRORS = {29: 422, 37: 500}
 SERVICE_ERRORS = {
     33: (400, "ValidationError", errors.ValidationFailed, "does not support target model header"),
     34: (424, "ModelError", errors.ModelError, "502"),
@@ -199,7 +222,7 @@ REQUESTS = [number for number, vector in enumerate(VECTORS) if vector["request"]
 
 
 def test_every_line_is_used() -> None:
-    replies = {*ANSWERS, *STREAMED, *CONTAINER_ERRORS, *SERVICE_ERRORS, 31, 41, 42}
+    replies = {*ANSWERS, *STREAMED, *CONTAINER_ERRORS, *SERVICE_ERRORS, 31, 36, 41, 42}
     assert replies == {number for number, vector in enumerate(VECTORS) if vector["response"] is not None}
 
 
@@ -261,7 +284,9 @@ def test_a_request_is_produced_byte_for_byte(endpoint: Endpoint, container: Cont
     assert container.body == content(number, "request")
 
 
-@pytest.mark.parametrize("number", [number for number in REQUESTS if VECTORS[number]["content_type"] == "application/json"])
+@pytest.mark.parametrize(
+    "number", [number for number in REQUESTS if VECTORS[number]["content_type"] == "application/json"]
+)
 def test_the_value_of_a_request_is_the_same_when_it_is_produced(
     endpoint: Endpoint, container: Container, number: int
 ) -> None:
@@ -319,6 +344,12 @@ def test_a_containers_error_is_told_as_it_said_it(endpoint: Endpoint, container:
         endpoint.invoke("{}")
     assert caught.value.status == CONTAINER_ERRORS[number]
     assert caught.value.model_message == content(number, "response").decode()
+
+
+def test_an_endpoint_at_zero_is_told_apart_from_an_error_of_the_model(endpoint: Endpoint, container: Container) -> None:
+    container.says(36, 400)
+    with pytest.raises(errors.ModelNotReady, match="no capacity"):
+        endpoint.invoke("{}", policy=Policy(wait_for_capacity=0))
 
 
 @pytest.mark.usefixtures("credentials")

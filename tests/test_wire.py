@@ -102,7 +102,9 @@ def test_throttling_with_a_null_message_is_sent_again_until_it_is_answered(serve
 
 def test_throttling_to_the_last_attempt_is_an_error_that_counts(serve):
     server = serve(THROTTLED)
-    with pytest.raises(errors.Throttled, match="endpoint 'churn', rows 5 to 7, 3 attempts, request 1234: Too many") as e:
+    with pytest.raises(
+        errors.Throttled, match="endpoint 'churn', rows 5 to 7, 3 attempts, request 1234: Too many"
+    ) as e:
         invoke(server, policy=Policy(attempts=3, wait_initial=0, wait_max=0), rows=range(5, 8))
     assert e.value.attempts == len(server.requests) == 3
     assert e.value.response["Error"]["Code"] == "ThrottlingException"
@@ -234,7 +236,7 @@ def test_a_reply_that_is_cut_short_may_have_run_and_is_not_sent_again(serve):
 def test_an_address_where_nobody_listens_is_tried_again_and_then_named(serve):
     server = serve(GOOD)
     server.__exit__()
-    with pytest.raises(errors.ConnectionFailed, match="127.0.0.1") as caught:
+    with pytest.raises(errors.ConnectionFailed, match=r"127.0.0.1") as caught:
         invoke(server, policy=Policy(attempts=2, wait_initial=0))
     assert caught.value.attempts == 2
     assert not caught.value.request_was_whole

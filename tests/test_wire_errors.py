@@ -37,7 +37,7 @@ UnknownServiceError UnknownServiceStyle UnknownSignatureVersionError UnknownToke
 UnsupportedOutpostResourceError UnsupportedS3AccesspointConfigurationError UnsupportedS3ArnError
 UnsupportedS3ConfigurationError UnsupportedS3ControlArnError UnsupportedS3ControlConfigurationError
 UnsupportedServiceProtocolsError UnsupportedSignatureVersionError WaiterConfigError WaiterError
-""".split()
+""".split()  # noqa: SIM905 - sixty lines of quotes say less
 
 
 def made(kind: type[Exception]) -> Exception:
@@ -138,7 +138,9 @@ def test_a_reply_without_a_type_is_told_by_its_status(status, kind):
     assert ours.message
 
 
-SEE = "See https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#x in account 1 for more information."
+SEE = (
+    "See https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#x in account 1 for more information."
+)
 
 
 @pytest.mark.parametrize(
@@ -159,8 +161,10 @@ SEE = "See https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-ea
             "The container answered 500: Internal error.",
         ),
         (
-            'Received server error (0) from primary with message "Your invocation timed out while waiting for a '
-            f'response from container primary.". {SEE}',
+            (
+                'Received server error (0) from primary with message "Your invocation timed out while waiting for a '
+                f'response from container primary.". {SEE}'
+            ),
             {"OriginalStatusCode": 0},
             0,
             "Your invocation timed out while waiting for a response from container primary.",
@@ -191,7 +195,9 @@ def test_a_model_error_gives_the_containers_own_words(message, more, status, sai
 
 
 def test_a_refused_permission_is_named():
-    message = "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: sagemaker:ListEndpoints on resource: x"
+    message = (
+        "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: sagemaker:ListEndpoints on resource: x"
+    )
     ours = translate(reply("AccessDeniedException", message, 403), request_was_whole=True)
     assert "Ask for `sagemaker:ListEndpoints`" in str(ours)
 

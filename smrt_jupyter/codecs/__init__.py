@@ -48,7 +48,7 @@ BUILT_IN = {
     "text/jsonl": "json:JSONLines",
     "application/x-npy": "numpy:Npy",
     "application/npy": "numpy:Npy",
-    "application/x-npz": "numpy:Npz",
+    "application/x-npz": "npz:Npz",
     "application/x-recordio-protobuf": "recordio:RecordIO",
     "text/libsvm": "libsvm:LibSVM",
     "text/x-libsvm": "libsvm:LibSVM",

@@ -115,7 +115,7 @@ def _word(cell: Any, missing: AnyStr) -> AnyStr:
         return missing
     if isinstance(cell, np.integer | np.float64) or np.isinf(cell):
         text = str(cell)
-    elif cell == 0 or _REPR_PLAIN[0] <= abs(cell) < _REPR_PLAIN[1]:
+    elif cell == 0 or _REPR_PLAIN[0] <= abs(float(cell)) < _REPR_PLAIN[1]:
         text = np.format_float_positional(cell, trim="0")
     else:
         text = np.format_float_scientific(cell, trim="-", exp_digits=2)

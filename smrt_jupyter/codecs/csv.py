@@ -202,12 +202,9 @@ def _cells_writer(table: Table) -> Callable[[int, int], list[Any]]:
                 written.append("\n".join(map(",".join, zip(*texts, strict=True))).encode())
             except UnicodeEncodeError as error:
                 half = error.object[error.start]
-                of = [
-                    column.label
-                    for column, cells in zip(columns, part, strict=True)
-                    if half in str(cells.values.tolist())
-                ]
-                raise half_a_pair(error, next(iter(of), None)) from error
+                pairs = zip(columns, part, strict=True)
+                of = (column.label for column, cells in pairs if half in "".join(map(str, cells.values.tolist())))
+                raise half_a_pair(error, next(of, None)) from error
         return written
 
     return lines

@@ -153,6 +153,8 @@ def _quoted(array: Any, *, alone: bool) -> Any:
     import pyarrow.compute as pc
 
     array = pc.fill_null(array.cast(pa.large_string()), "")
+    if isinstance(array, pa.ChunkedArray):  # a table that was put together of pieces
+        array = array.combine_chunks()
     _, offsets, data = array.buffers()
     if data is not None and len(array):
         ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]

@@ -28,8 +28,8 @@ _LONG_INTEGER = re.compile(rb"(?<![0-9.eE+])[0-9]{16,}(?![0-9.eE])")
 _WORDS = frozenset({"nan", "inf", "+inf", "-inf", "infinity", "-infinity"})
 _NUMERIC_BYTES = b"0123456789+-.eE, \t\n"
 _EXACT = 2**53
-_MANY_COLUMNS = 2_000
-"""From here on a DataFrame is built as one block of text: a column of its own costs pandas far more than a cell."""
+_MANY_COLUMNS = 20_000
+"""From here on the columns of a mixed table are not looked at one by one; nobody's model has as many."""
 
 Cells = Array | list[str | None]
 
@@ -60,13 +60,16 @@ def read_csv(body: bytes, media_type: MediaType, *, header: bool) -> object:
         if matrix is not None:
             return matrix
     text = decoded(body, media_type).rstrip("\r\n")
-    rows = _rows(text) if text else []
-    names = rows.pop(0) if header and rows else None
-    width = len(names or (rows[0] if rows else ()))
+    if "," not in text and '"' not in text:
+        return _table([_lines(text)] if text else [], header=header)
+    rows = _rows(text)
+    width = len(rows[0])
     odd = next((place for place, row in enumerate(rows) if len(row) != width), None)
     if odd is not None:
-        raise CodecError(f"line {odd + 1 + header} has {len(rows[odd])} cells where {width} are expected.")
-    return _table(rows, names, width)
+        raise CodecError(f"line {odd + 1} has {len(rows[odd])} cells where {width} are expected.")
+    if width > _MANY_COLUMNS:
+        return _wide_table(rows, header=header)
+    return _table([list(cells) for cells in zip(*rows, strict=True)], header=header)
 
 
 def _matrix(body: bytes) -> Array | None:
@@ -133,7 +136,8 @@ def _rows(text: str) -> list[list[str]]:
 
 
 def _lines(text: str) -> list[str]:
-    return (text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text).split("\n")
+    """Cut text at its line ends. A carriage return alone is none: the SageMaker SDK leaves it unquoted in a cell."""
+    return (text.replace("\r\n", "\n") if "\r" in text else text).split("\n")
 
 
 def _rows_by_the_book(text: str) -> list[list[str]]:
@@ -144,21 +148,26 @@ def _rows_by_the_book(text: str) -> list[list[str]]:
         raise CodecError(f"the body is not CSV: {error}.") from error
 
 
-def _table(rows: list[list[str]], names: list[str] | None, width: int) -> object:
+def _table(columns: list[list[str]], *, header: bool) -> object:
+    names = [cells[0] for cells in columns] if header else None
+    typed_columns = [typed(cells[1:] if header else cells) for cells in columns]
+    if names is None and (matrix := _as_matrix(typed_columns)) is not None:
+        return matrix
     import pandas as pd
 
-    if width > _MANY_COLUMNS:
-        frame = pd.DataFrame(np.array(rows, dtype=object).reshape(len(rows), width))
-    else:
-        columns: list[Cells] = [np.empty(0)] * width
-        if rows:
-            columns = [typed(list(cells)) for cells in zip(*rows, strict=True)]
-        if names is None and (matrix := _as_matrix(columns)) is not None:
-            return matrix
-        frame = pd.DataFrame(dict(enumerate(columns)), index=range(len(rows)))
-    # pandas makes a range of two numbers and more, and an Index of one.
-    frame.columns = pd.RangeIndex(width) if names is None else pd.Index(names, dtype=object)
+    frame = pd.DataFrame(dict(enumerate(typed_columns)))
+    if names is not None:
+        frame.columns = pd.Index(names, dtype=object)
     return frame
+
+
+def _wide_table(rows: list[list[str]], *, header: bool) -> object:
+    """Build a table as one block of text: to pandas a column of its own costs far more than a cell."""
+    import pandas as pd
+
+    cells = np.array(rows[1:] if header else rows, dtype=object).reshape(-1, len(rows[0]))
+    cells[cells == ""] = None
+    return pd.DataFrame(cells, columns=pd.Index(rows[0], dtype=object) if header else None, dtype=object)
 
 
 def _as_matrix(columns: list[Cells]) -> Array | None:

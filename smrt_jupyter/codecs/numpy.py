@@ -1,4 +1,4 @@
-"""NumPy's own files: ``application/x-npy`` holds one array, ``application/x-npz`` several, or a sparse matrix.
+"""NumPy's own file of one array: ``application/x-npy``.
 
 An array has one type, so a table is carried when all its columns are numbers (integers beside floats become floats,
 unless that would change one), or all text, or all dates without a time zone. A missing number is NaN. Objects are
@@ -12,17 +12,14 @@ from __future__ import annotations
 import ast
 import io
 import math
-import struct
-import zipfile
-import zlib
 from typing import Any, ClassVar
 
 import numpy as np
 
 from smrt_jupyter.codecs.base import Codec, Writer
-from smrt_jupyter.codecs.given import DECODED_FACTOR, DECODED_FLOOR, given
+from smrt_jupyter.codecs.given import given
 from smrt_jupyter.errors import CodecError
-from smrt_jupyter.tables import Array, Column, Kind, Table, is_sparse, is_table
+from smrt_jupyter.tables import Array, Column, Kind, Table, is_table
 
 _MAGIC = b"\x93NUMPY"
 _MAX_HEADER = 10_000
@@ -30,11 +27,6 @@ _VERSION_UNICODE = 3
 _EXACT = 2**53
 _HEADER_ERRORS = (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError, Warning)
 """What ``ast.literal_eval`` and NumPy's dtypes raise on nonsense; warnings where they are errors."""
-_ZIP_ERRORS = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError, OSError, EOFError),
-    *(ValueError, KeyError, OverflowError),
-)
-"""What ``zipfile`` raises on nonsense."""
 
 
 class Npy(Codec):
@@ -113,108 +105,8 @@ class Npy(Codec):
         CodecError
             Naming the column that does not fit to the others.
         """
-        rows = _rows_of(table, self.media_type.text)
+        rows = rows_of(table, self.media_type.text)
         return lambda start, stop: npy_bytes(rows(start, stop))
-
-
-class Npz(Codec):
-    """Several arrays by name, or a sparse matrix as ``scipy.sparse.save_npz`` writes it.
-
-    A dense table is written as a sparse matrix, which is what containers expect of this type.
-
-    Examples
-    --------
-    >>> import scipy.sparse
-    >>> Npz().decode(Npz().encode(scipy.sparse.csr_matrix([[0.0, 2.5]]))).toarray()
-    array([[0. , 2.5]])
-    """
-
-    content_types: ClassVar[tuple[str, ...]] = ("application/x-npz",)
-
-    def encode(self, value: object) -> bytes:
-        """Serialise a matrix, or arrays by name.
-
-        Parameters
-        ----------
-        value : object
-            A sparse matrix, a table of numbers, a mapping of names to arrays, or bytes, a path or an open file.
-
-        Returns
-        -------
-        bytes
-
-        Raises
-        ------
-        CodecError
-            When it is something else.
-        """
-        body = given(value)
-        if body is not None:
-            return body
-        if is_sparse(value):
-            return _sparse_bytes(value)
-        if isinstance(value, dict):
-            arrays = {str(name): np.asarray(each) for name, each in value.items()}
-            for name, each in arrays.items():
-                _refuse_objects(each.dtype, name)
-            file = io.BytesIO()
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-            return file.getvalue()
-        table = Table.of(value)
-        return self.writer(table)(0, len(table))
-
-    def decode(self, body: bytes) -> object:
-        """Read a sparse matrix, an array, or several by name.
-
-        Parameters
-        ----------
-        body : bytes
-
-        Returns
-        -------
-        sparse matrix, ndarray or dict of str to ndarray
-            An array that is alone comes without its name.
-
-        Raises
-        ------
-        CodecError
-            When the body is not a whole npz file, or would become far larger than it is.
-        """
-        arrays = _members(body)
-        if {"format", "shape"} <= set(arrays):
-            return _sparse(arrays)
-        return next(iter(arrays.values())) if len(arrays) == 1 else arrays
-
-    def writer(self, table: Table) -> Writer:
-        """Find the one number type of a table, then write any rows as a sparse matrix.
-
-        Parameters
-        ----------
-        table : Table
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``.
-
-        Raises
-        ------
-        CodecError
-            Naming a column that is not numbers.
-        """
-        if is_sparse(table.native):
-            return lambda start, stop: _sparse_bytes(table[start:stop].native)
-        rows = _rows_of(table, self.media_type.text)
-
-        def write(start: int, stop: int) -> bytes:
-            from scipy import sparse
-
-            matrix = rows(start, stop)
-            if matrix.dtype.kind not in "biuf":
-                raise CodecError(f"{self.media_type.text} carries numbers, not {matrix.dtype}.")
-            return _sparse_bytes(sparse.csr_matrix(matrix))
-
-        return write
 
 
 def npy_bytes(array: Array) -> bytes:
@@ -233,13 +125,25 @@ def npy_bytes(array: Array) -> bytes:
     CodecError
         For objects, which NumPy would pickle.
     """
-    _refuse_objects(array.dtype, None)
+    refuse_objects(array.dtype, None)
     file = io.BytesIO()
     np.lib.format.write_array(file, array, allow_pickle=False)
     return file.getvalue()
 
 
-def _refuse_objects(dtype: np.dtype[Any], name: str | None) -> None:
+def refuse_objects(dtype: np.dtype[Any], name: str | None) -> None:
+    """Refuse an array that NumPy would write as a pickle.
+
+    Parameters
+    ----------
+    dtype : dtype
+    name : str, optional
+        The array's, where it is one of several.
+
+    Raises
+    ------
+    CodecError
+    """
     if dtype.hasobject:
         raise CodecError(
             "NumPy's format carries an array of Python objects only as a pickle, which is not safe to read.",
@@ -299,69 +203,25 @@ def _header(body: bytes) -> tuple[np.dtype[Any], tuple[int, ...], Any, int]:
     return dtype, shape, order, start
 
 
-def _members(body: bytes) -> dict[str, Array]:
-    """Read every array of an npz file, if they are not far larger than it."""
-    limit = max(DECODED_FLOOR, DECODED_FACTOR * len(body))
-    try:
-        with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            infos = archive.infolist()
-            _check_size(sum(info.file_size for info in infos), limit)
-            return {info.filename.removesuffix(".npy"): read_npy(archive.read(info)) for info in infos}
-    except CodecError:
-        raise
-    except _ZIP_ERRORS as error:
-        raise CodecError(f"the body is no npz file: {error}.") from error
+def rows_of(table: Table, content_type: str) -> Any:
+    """Find how to read rows of a table as one array.
 
+    Parameters
+    ----------
+    table : Table
+    content_type : str
+        For the error.
 
-def _check_size(size: int, limit: int) -> None:
-    if size > limit:
-        raise CodecError(f"the npz file unpacks to {size:,} bytes, far more than it has.")
+    Returns
+    -------
+    callable
+        ``(start, stop) -> ndarray`` of two dimensions.
 
-
-def _sparse_bytes(matrix: Any) -> bytes:
-    from scipy import sparse
-
-    file = io.BytesIO()
-    sparse.save_npz(file, matrix)
-    return file.getvalue()
-
-
-def _sparse(arrays: dict[str, Array]) -> Any:
-    """Put a sparse matrix together, and have scipy check that every index is inside."""
-    from scipy import sparse
-
-    try:
-        form = str(arrays["format"].item().decode("ascii"))
-        shape = tuple(int(side) for side in arrays["shape"].tolist())
-        kind = "array" if "_is_array" in arrays and arrays["_is_array"].item() else "matrix"
-        make = getattr(sparse, f"{form}_{kind}") if form in ("csr", "csc", "coo") else None
-        rows, columns = shape
-        if form == "coo":
-            _check_inside(arrays["row"], rows)
-            _check_inside(arrays["col"], columns)
-            matrix = make((arrays["data"], (arrays["row"], arrays["col"])), shape=shape) if make else None
-        else:
-            matrix = make((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape) if make else None
-            if matrix is not None:
-                matrix.check_format(full_check=True)
-    except CodecError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, MemoryError) as error:
-        raise CodecError(f"the npz file holds no sparse matrix: {error}.") from error
-    if matrix is None:
-        raise CodecError(f"the sparse format {form!r} is not read.", next_step="Save it as csr, csc or coo.")
-    if rows > max(DECODED_FLOOR, DECODED_FACTOR * matrix.nnz):
-        raise CodecError(f"the sparse matrix tells of {rows:,} rows and has {matrix.nnz:,} values.")
-    return matrix
-
-
-def _check_inside(places: Array, size: int) -> None:
-    if len(places) and not (int(places.min()) >= 0 and int(places.max()) < size):
-        raise CodecError("the sparse matrix has a value outside of its shape.")
-
-
-def _rows_of(table: Table, content_type: str) -> Any:
-    """Find how to read rows of a table as one array."""
+    Raises
+    ------
+    CodecError
+        Naming the column that does not fit to the others.
+    """
     if table.dtype() is not None:
         return table.matrix
     columns = table.fields()

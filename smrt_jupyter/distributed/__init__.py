@@ -160,8 +160,13 @@ def apply(
             if kind is not None and kind.kind != "f":
                 raise ValueError(f"{field!r} cannot be missing as {kind}: with on_error='return' say 'float64'.")
         error_field = f"{name}_error"
+    engine = engine_of(frame)
+    if columns is not None and engine in {"dask", "spark"}:  # Ray would have to run something to know
+        missing = [name for name in columns if name not in frame.columns]
+        if missing:
+            raise ValueError(f"The table has no column {', '.join(map(repr, missing))}.")
     part = Part(model, kinds, error_field, None if columns is None else tuple(columns))
-    match engine_of(frame):
+    match engine:
         case "dask":
             return engines.on_dask(frame, part, single=None if several or error_field else name)
         case "spark":

@@ -110,12 +110,24 @@ class SparkTask:
             told = json.loads(note.read_text(encoding="utf-8"))["error"]
             raise errors.SmrtError(f"{told} (An earlier attempt of this task failed for good; this one sent nothing.)")
         try:
-            for batch in _gathered(batches):
-                yield _beside(batch, self.part(batch))
+            for gathered in _gathered(batches):
+                yield from self._scored(gathered)
         except errors.SmrtError as error:
             if note is not None:
                 note.write_text(json.dumps({"error": f"{type(error).__name__}: {error}"}), encoding="utf-8")
             raise
+
+    def _scored(self, batches: list[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        """Score batches together, and give each back as it came: joined columns of text Spark cannot convert."""
+        import pandas as pd
+
+        names = list(batches[0].columns if self.part.columns is None else self.part.columns)
+        found = self.part(pd.concat([batch[names] for batch in batches], ignore_index=True))
+        start = 0
+        for batch in batches:
+            stop = start + len(batch)
+            yield _beside(batch, found.iloc[start:stop])
+            start = stop
 
 
 def _note() -> Path | None:
@@ -128,19 +140,17 @@ def _note() -> Path | None:
     return Path(SparkFiles.getRootDirectory()) / f"smrt-jupyter-{context.stageId()}-{context.partitionId()}.json"
 
 
-def _gathered(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    import pandas as pd
-
+def _gathered(batches: Iterable[pd.DataFrame]) -> Iterator[list[pd.DataFrame]]:
     held: list[pd.DataFrame] = []
     size = 0
     for batch in batches:
         held.append(batch)
         size += int(batch.memory_usage(index=False).sum())
         if size >= BATCH_BYTES:
-            yield pd.concat(held, ignore_index=True)
+            yield held
             held, size = [], 0
     if held:
-        yield pd.concat(held, ignore_index=True)
+        yield held
 
 
 def on_ray(frame: Any, part: Part) -> Any:
@@ -156,7 +166,7 @@ def on_ray(frame: Any, part: Part) -> Any:
     ray.data.Dataset
         The rows, with further columns.
     """
-    return frame.map_batches(RayTask(part), batch_size=None, batch_format="pandas", retry_exceptions=False)
+    return frame.map_batches(RayTask(part), batch_size=None, batch_format="pandas")
 
 
 @dataclass(frozen=True)
@@ -172,7 +182,7 @@ class RayTask:
 
 
 def _beside(frame: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(**{str(field): found[field].array for field in found.columns})
+    return frame.assign(**{str(field): found[field].to_numpy() for field in found.columns})
 
 
 def _no_clash(columns: Iterable[str], part: Part) -> None:

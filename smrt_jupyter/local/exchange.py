@@ -8,8 +8,6 @@ import struct
 import uuid
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
-
 from smrt_jupyter.local.signature import Arrived
 
 if TYPE_CHECKING:
@@ -22,15 +20,6 @@ if TYPE_CHECKING:
 DRAINED = 26_214_400
 """A body above the limit is read to its end, and not kept, up to so many bytes: a client that is still sending reads a
 413 only when it is done. Beyond that the connection breaks, as the service's does."""
-
-
-class Connection(AutoHTTPProtocol):  # type: ignore[misc,valid-type] # which class it is depends on what is installed
-    """uvicorn's connection, with its transport in the request's state: what breaks on purpose must be in reach."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        """Remember the transport."""
-        super().connection_made(transport)
-        self.app_state: dict[str, Any] = {**self.app_state, "transport": transport}
 
 
 class Broken(Exception):  # noqa: N818 - not an error: the connection was broken on purpose, or by the client

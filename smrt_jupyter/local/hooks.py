@@ -9,14 +9,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter.local import rows
-from smrt_jupyter.local.backends import PICKLES, reply
 from smrt_jupyter.local.invocation import ContainerError, ContainerReply, Invocation
+from smrt_jupyter.local.replies import reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import ModuleType
 
+PICKLES = (".joblib", ".pkl", ".pickle")
 HOOKS = ("model_fn", "input_fn", "predict_fn", "output_fn", "transform_fn")
 
 

@@ -10,10 +10,10 @@ import threading
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from smrt_jupyter.local.backends import ModelOptions
 from smrt_jupyter.local.deployment import Deployment, Serving
-from smrt_jupyter.local.exchange import Connection
 from smrt_jupyter.local.faults import Faults
 from smrt_jupyter.local.limits import Limits
 from smrt_jupyter.local.protocol import RUNTIME, operations
@@ -95,7 +95,7 @@ class Runtime:
         self._service = Service(region=self.region, keys=self._keys, limits=self.limits, faults=self.faults)
         config = uvicorn.Config(
             application(self._service),
-            http=Connection,
+            http=_Connection,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -295,6 +295,15 @@ class Runtime:
 def _endpoint_name() -> Any:
     invoke = next(operation for operation in operations(RUNTIME) if operation.name == "InvokeEndpoint")
     return next(member for member in invoke.takes if member.name == "EndpointName")
+
+
+class _Connection(AutoHTTPProtocol):  # type: ignore[misc,valid-type] # which class it is depends on what is installed
+    """uvicorn's connection, with its transport in the request's state: what breaks on purpose must be in reach."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Remember the transport."""
+        super().connection_made(transport)
+        self.app_state: dict[str, Any] = {**self.app_state, "transport": transport}
 
 
 class _Server(uvicorn.Server):

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets  # type: ignore[import-untyped]  # it has no types, so its widgets are Any below
+import ipywidgets
 
 from smrt_jupyter import errors
 from smrt_jupyter.as_code import as_code
@@ -103,12 +103,14 @@ class EndpointPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no
         self._appended = 0
         self.payload = ""
         self.run: Run | None = None
-        self.board = Board(self._asked, status="", tone="idle", busy=False, typing=True, loggable=False, **NOTHING_YET)
-        self._choices = Choices(base, self._namespace, self._remark)
+        self._choices = Choices(base, self._namespace)
+        shown = NOTHING_YET | {"status": "", "tone": "idle", "busy": False, "typing": True, "loggable": False}
+        self.board = Board(self._asked, self._choices.ids, **shown)
         self.fields = self._choices.fields
         self.data = self._choices.data
         self.data.observe(lambda change: self.board.show(typing=change["new"] == TYPED), "value")
         super().__init__([self._choices, self.board])
+        self._choices.start(self._remark)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -188,6 +190,7 @@ class EndpointPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no
 
     def _asked(self, verb: str, message: dict[str, Any]) -> None:
         self.payload = message.get("payload", self.payload)
+        self._choices.take(message.get("chosen", {}))
         match verb:
             case "send":
                 self.send()

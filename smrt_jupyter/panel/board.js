@@ -45,6 +45,16 @@ function render({ model, el }) {
     if (verb !== "cancel") say("Waiting for the kernel…", "busy");
     model.send({ do: verb, payload: payload.value, ...more });
   };
+  // What is sent is what the fields say here: their own messages may still be on their way, behind a cell that runs.
+  const askAsChosen = async (verb) => {
+    const chosen = {};
+    for (const [name, id] of Object.entries(model.get("fields"))) {
+      const field = await model.widget_manager.get_model(id);
+      const labels = field.get("_options_labels");
+      chosen[name] = labels ? labels[field.get("index")] : field.get("value");
+    }
+    ask(verb, { chosen });
+  };
 
   // -- what is sent ------------------------------------------------------------------------------------------------
   const payload = make("textarea", {
@@ -61,10 +71,10 @@ function render({ model, el }) {
     payload,
     make("span", { id: `${id}-hint`, class: "smrt-hint" }, "Ctrl+Enter sends, Esc cancels. It is not saved with the notebook."),
   );
-  const send = button("Send", "Send it (Ctrl+Enter)", () => ask("send"), { class: "smrt-button smrt-primary" });
-  const stream = button("Stream", "Send it and show the answer as it is made", () => ask("stream"));
+  const send = button("Send", "Send it (Ctrl+Enter)", () => askAsChosen("send"), { class: "smrt-button smrt-primary" });
+  const stream = button("Stream", "Send it and show the answer as it is made", () => askAsChosen("stream"));
   const cancel = button("Cancel", "Stop sending (Esc)", () => ask("cancel"));
-  const code = button("Copy as code", "The same in Python and boto3", () => ask("code"));
+  const code = button("Copy as code", "The same in Python and boto3", () => askAsChosen("code"));
   const log = button("Container log", "Fetch the end of the container's log", () => ask("log"));
   const group = { class: "smrt-actions", role: "group", "aria-label": "Actions" };
   const actions = make("div", group, send, stream, cancel, code, log);
@@ -207,7 +217,7 @@ function render({ model, el }) {
   );
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !cancel.disabled) ask("cancel");
-    else if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !send.disabled) ask("send");
+    else if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !send.disabled) askAsChosen("send");
     else return;
     event.preventDefault();
     event.stopPropagation();

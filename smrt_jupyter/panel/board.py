@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
+import traitlets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,8 @@ class Board(anywidget.AnyWidget):
     ----------
     asked : callable
         ``asked(verb, message)`` is called when a button or a key asks for something.
+    fields : dict of str to str
+        The ids of the fields whose content goes along with what is asked, by name.
     **shown
         What it shows at first.
     """
@@ -32,10 +35,12 @@ class Board(anywidget.AnyWidget):
     _esm = HERE / "board.js"
     _css = HERE / "board.css"
 
-    def __init__(self, asked: Callable[[str, dict[str, Any]], None], **shown: Any) -> None:
+    fields = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, asked: Callable[[str, dict[str, Any]], None], fields: dict[str, str], **shown: Any) -> None:
         self._asked = asked
         self._shown = shown
-        super().__init__()
+        super().__init__(fields=fields)
         self.on_msg(self._on_message)
 
     @property

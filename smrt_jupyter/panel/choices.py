@@ -9,7 +9,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets  # type: ignore[import-untyped]  # it has no types, so its widgets are Any below
+import ipywidgets
 
 from smrt_jupyter import codecs, control_plane, errors
 from smrt_jupyter.tables import is_table
@@ -40,8 +40,6 @@ class Choices(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no ty
         What is chosen at first, and everything that has no field.
     namespace : mapping of str to object
         Where tables are picked from.
-    say : callable
-        ``say(text)`` is called, from another thread, when endpoints cannot be listed.
 
     Attributes
     ----------
@@ -51,10 +49,10 @@ class Choices(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no ty
         Name of the chosen table; `TYPED` for a typed payload.
     """
 
-    def __init__(self, base: Endpoint, namespace: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    def __init__(self, base: Endpoint, namespace: Mapping[str, Any]) -> None:
         self._base = base
         self._namespace = namespace
-        self._say = say
+        self._say: Callable[[str], None] = lambda _: None
         self._known = ""
         self.fields = {
             "name": _field("Endpoint", "pick or type a name", base.name),
@@ -82,9 +80,19 @@ class Choices(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._offer(control_plane.Description(base.name))
         self.fields["name"].observe(self._on_name, "value")
         lister.on_click(lambda _: self._in_background(self._list))
+        self.refresh_tables()
+
+    def start(self, say: Callable[[str], None]) -> None:
+        """Begin to ask the control plane, and to look at what cells make.
+
+        Parameters
+        ----------
+        say : callable
+            ``say(text)`` is called, from another thread, when endpoints cannot be listed.
+        """
+        self._say = say
         self._in_background(self._list)
         self._describe_soon()
-        self.refresh_tables()
         self._watch_cells()
 
     @property
@@ -96,6 +104,26 @@ class Choices(ipywidgets.GridBox):  # type: ignore[misc]  # ipywidgets has no ty
             if (said[name] or "") == _text(original):
                 said[name] = original  # a codec or a serializer, which the field can only name
         return self._base.replace(**said | {"name": said["name"] or ""})
+
+    def take(self, shown: Mapping[str, str]) -> None:
+        """Set the fields to what a page shows in them.
+
+        Parameters
+        ----------
+        shown : mapping of str to str
+            By the names of `ids`; of the data, the label.
+        """
+        for name, text in shown.items():
+            if name in self.fields:
+                self.fields[name].value = text
+            elif text != self.data.label:
+                variable = text.partition(" (")[0]  # its size may have changed since
+                self.data.value = variable if variable in {name for _, name in self.data.options} else TYPED
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The fields' ids, by name; the endpoint's comes first, because another endpoint clears others."""
+        return {name: field.model_id for name, field in self.fields.items()} | {"data": self.data.model_id}
 
     def fill(self, endpoint: Endpoint, variable: str | None) -> None:
         """Set the fields to what was chosen before.

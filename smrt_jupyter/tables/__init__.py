@@ -6,7 +6,19 @@ a `Table` with names, rows to cut and columns to read. No library is imported be
 
 from __future__ import annotations
 
-from smrt_jupyter.tables.base import Table, is_sparse, is_table
+from smrt_jupyter.tables.arrays import array_table
+from smrt_jupyter.tables.base import Table, is_frame, is_sparse, is_table
 from smrt_jupyter.tables.columns import NUMBERS, Array, Cells, Column, Kind
 
 __all__ = ["NUMBERS", "Array", "Cells", "Column", "Kind", "Table", "is_sparse", "is_table"]
+
+
+def _frame_table(data: object) -> Table | None:
+    if not is_frame(data):
+        return None
+    from smrt_jupyter.tables.frames import frame_table  # here, because it loads narwhals
+
+    return frame_table(data)
+
+
+Table.readers = (array_table, _frame_table)

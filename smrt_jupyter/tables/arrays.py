@@ -8,10 +8,29 @@ from typing import Any
 import numpy as np
 
 from smrt_jupyter.errors import CodecError
-from smrt_jupyter.tables.base import Table
+from smrt_jupyter.tables.base import Table, is_sparse
 from smrt_jupyter.tables.columns import Array, Cells, Column, Kind, object_array, of_array
 
 _PLAIN = {"b": Kind.BOOLEAN, "i": Kind.INTEGER, "u": Kind.INTEGER, "f": Kind.FLOAT}
+
+
+def array_table(data: object) -> Table | None:
+    """See an array, a sparse matrix or a list as a table.
+
+    Parameters
+    ----------
+    data : object
+
+    Returns
+    -------
+    Table, optional
+        None when it is none of these.
+    """
+    if isinstance(data, np.ndarray):
+        return ArrayTable(data)
+    if is_sparse(data):
+        return SparseTable(data)
+    return RowsTable(data) if isinstance(data, list | tuple) else None
 
 
 def tidy(values: Array) -> Array:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -37,6 +37,9 @@ class Table:
     dtype: float64
     """
 
+    readers: ClassVar[tuple[Callable[[object], Table | None], ...]] = ()
+    """What `of` asks, one after the other; the package's ``__init__`` names them."""
+
     native: Any
     columns: tuple[Hashable, ...] | None
     width: int
@@ -60,20 +63,12 @@ class Table:
         CodecError
             When it is not a table.
         """
-        from smrt_jupyter.tables import arrays
-
         if isinstance(data, Table):
             return data
-        if isinstance(data, np.ndarray):
-            return arrays.ArrayTable(data)
-        if is_sparse(data):
-            return arrays.SparseTable(data)
-        if isinstance(data, list | tuple):
-            return arrays.RowsTable(data)
-        if library(data) in _FRAMES and type(data).__name__ in _FRAME_TYPES:
-            from smrt_jupyter.tables import frames  # here, because it loads narwhals
-
-            return frames.frame_table(data)
+        for reader in Table.readers:
+            table = reader(data)
+            if table is not None:
+                return table
         raise CodecError(
             f"{type(data).__name__} is not a table.",
             next_step="Pass a DataFrame, a Series, an array, an Arrow table, a sparse matrix or a list of rows.",
@@ -218,6 +213,20 @@ def is_table(data: object) -> bool:
         return data.ndim in (1, 2)
     if isinstance(data, Table) or is_sparse(data):
         return True
+    return is_frame(data)
+
+
+def is_frame(data: object) -> bool:
+    """Tell whether data is a DataFrame, a Series or the like of a table library, without importing one.
+
+    Parameters
+    ----------
+    data : object
+
+    Returns
+    -------
+    bool
+    """
     return library(data) in _FRAMES and type(data).__name__ in _FRAME_TYPES
 
 

@@ -23,7 +23,8 @@ if __name__ == "__main__":
     requests = parser.parse_args().requests
     table = np.random.default_rng(0).standard_normal((requests * ROWS_A_REQUEST, 20))
     with serve() as url:
-        print(f"{requests:,} requests of {WAIT} ms\n\n{'capacity':>8} {'of ideal':>9} {'throttled':>10} {'most at once':>13}")
+        print(f"{requests:,} requests of {WAIT} ms\n")
+        print(f"{'capacity':>8} {'of ideal':>9} {'throttled':>10} {'most at once':>13}")
         for capacity in (2, 8, 32):
             name = f"null-{WAIT}-{capacity}"
             endpoint = Endpoint(name, endpoint_url=url, policy=Policy(chunk_rows=ROWS_A_REQUEST))
@@ -31,5 +32,5 @@ if __name__ == "__main__":
             endpoint.predict(table)
             seconds = time.perf_counter() - started
             answered, refused, most = counts(url, name)
-            ideal = requests * WAIT / 1000 / capacity
-            print(f"{capacity:>8} {ideal / seconds:>9.0%} {refused / (answered + refused):>10.1%} {most:>13}", flush=True)
+            ideal, share = requests * WAIT / 1000 / capacity, refused / (answered + refused)
+            print(f"{capacity:>8} {ideal / seconds:>9.0%} {share:>10.1%} {most:>13}", flush=True)

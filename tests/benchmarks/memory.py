@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 from null_server import serve
 
@@ -26,7 +27,7 @@ LITTLE = {"chunk_bytes": 500_000, "concurrency": 4}
 class Peak:
     """The largest resident memory while a block runs, without that of files that are only mapped."""
 
-    def __enter__(self) -> "Peak":
+    def __enter__(self) -> Self:
         self.before = self.most = resident()
         self.over = threading.Event()
         self.thread = threading.Thread(target=self.watch)
@@ -89,7 +90,8 @@ def write_file(path: Path, gigabytes: float) -> None:
 
 def apart(what: str, *arguments: object) -> dict[str, float]:
     """Run one measurement in a process of its own, so that none inherits another's memory."""
-    ran = subprocess.run([sys.executable, __file__, "--run", json.dumps([what, *arguments])], check=True, stdout=subprocess.PIPE)
+    command = [sys.executable, __file__, "--run", json.dumps([what, *arguments])]
+    ran = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     found: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
     return found
 
@@ -106,13 +108,13 @@ if __name__ == "__main__":
         sys.exit()
     with serve() as url:
         if told.only != "file":
-            print("MiB above the table, its answers taken off: at most 192 by default, 48 where the policy asks for little")
+            print("MiB above the table and its answers: at most 192 by default, 48 where the policy asks for little")
             for content_type in ("text/csv", "application/x-npy"):
                 for rows in (1_000_000, 10_000_000):
                     for label, policy in (("default", {}), ("little", LITTLE)):
                         found = apart("score_table", url, rows, content_type, policy)
-                        above = found["above"] - found["answers"]
-                        print(f"{content_type:20} {rows:>12,} {label:8} {above:>7.0f}  ({found['seconds']:.1f} s)", flush=True)
+                        above, seconds = found["above"] - found["answers"], found["seconds"]
+                        print(f"{content_type:20} {rows:>12,} {label:8} {above:>7.0f}  ({seconds:.1f} s)", flush=True)
         if told.only != "table":
             print("a Parquet file: MiB of the whole process, at most 400")
             with tempfile.TemporaryDirectory() as folder:

@@ -127,7 +127,11 @@ class Server:
         }
         self.process = subprocess.Popen(
             [*command, *(f"--{name}={value}" for name, value in options.items())],
-            env=self.environ, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env=self.environ,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self.log: list[str] = []
         urls: queue.Queue[str] = queue.Queue()

@@ -111,7 +111,8 @@ class NotebookPage:
         """Save the notebook with the keyboard, and read what was written."""
         self.page.evaluate("() => { window.jupyterapp.shell.currentWidget.context.model.dirty = true; }")
         before = self.path.stat().st_mtime_ns
-        with self.page.expect_response(lambda r: r.request.method == "PUT" and "/api/contents/" in r.url):
+        # The checkpoint comes last; until then the front end would pass over a second Ctrl+S.
+        with self.page.expect_response(lambda reply: reply.request.method == "POST" and "/checkpoints" in reply.url):
             self.page.keyboard.press("Control+s")
         assert self.path.stat().st_mtime_ns > before
         saved: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ import json
 import textwrap
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
@@ -22,26 +23,30 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from smrt_jupyter.local import ContainerError, Limits, ModelReply, Runtime
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
 FRAME = pd.DataFrame({"age": [31, 42, 53], "income": [0.1, 1e-20, 1 / 3]})
 
 
 @pytest.fixture(scope="module")
-def regression():
+def regression() -> Any:
     return HistGradientBoostingRegressor(max_iter=20).fit(*load_iris(return_X_y=True, as_frame=True))
 
 
-def ask(client, body, **members):
+def ask(client: Any, body: Any, **members: Any) -> Any:
     reply = client.invoke_endpoint(EndpointName="one", Body=body, **members)
     return reply["ContentType"], reply["Body"].read()
 
 
-def said(client, body=b"x", **members):
+def said(client: Any, body: Any = b"x", **members: Any) -> Any:
     with pytest.raises(client.exceptions.ModelError) as error:
         ask(client, body, **members)
     return error.value.response["OriginalStatusCode"], error.value.response["OriginalMessage"]
 
 
-def npy(array):
+def npy(array: Any) -> Any:
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
@@ -91,7 +96,9 @@ REPLIES = {
 
 @pytest.mark.parametrize("accept", REPLIES)
 @pytest.mark.parametrize("shape", REQUESTS)
-def test_an_estimator_answers_as_it_does_here_to_the_last_bit(runtime, boto, regression, shape, accept):
+def test_an_estimator_answers_as_it_does_here_to_the_last_bit(
+    runtime: Runtime, boto: Callable[..., Any], regression: Any, shape: Any, accept: Any
+) -> None:
     table = load_iris(return_X_y=True, as_frame=True)[0].iloc[::7]
     content_type, write = REQUESTS[shape]
     runtime.deploy("one", regression)
@@ -101,8 +108,8 @@ def test_an_estimator_answers_as_it_does_here_to_the_last_bit(runtime, boto, reg
     assert runtime.rows_executed("one") == len(table)
 
 
-@pytest.mark.parametrize("row", [FRAME.iloc[:1], FRAME])
-def test_a_reply_without_a_wish_has_the_requests_own_type(runtime, boto, row):
+@pytest.mark.parametrize("row", [FRAME.iloc[:1], FRAME], ids=["one row", "three"])
+def test_a_reply_without_a_wish_has_the_requests_own_type(runtime: Runtime, boto: Callable[..., Any], row: Any) -> None:
     runtime.deploy("one", LinearRegression().fit(FRAME, [1.0, 2.0, 3.0]))
     for content_type, write in REQUESTS.values():
         for accept in ({}, {"Accept": "*/*"}):
@@ -110,7 +117,7 @@ def test_a_reply_without_a_wish_has_the_requests_own_type(runtime, boto, row):
             assert given.partition(";")[0] == content_type.partition(";")[0]
 
 
-def test_the_exact_bytes_of_each_reply(runtime, boto):
+def test_the_exact_bytes_of_each_reply(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", lambda frame: frame.iloc[:, 0] / 3)
     body = b"1,x\n2,y\n"
     replies = {accept: ask(boto(runtime), body, ContentType="text/csv", Accept=accept) for accept in REPLIES}
@@ -121,7 +128,7 @@ def test_the_exact_bytes_of_each_reply(runtime, boto):
     assert replies["application/jsonlines"][1] == b"0.3333333333333333\n0.6666666666666666\n"
 
 
-def test_several_answers_a_row(runtime, boto, regression):
+def test_several_answers_a_row(runtime: Runtime, boto: Callable[..., Any]) -> None:
     table, labels = load_iris(return_X_y=True, as_frame=True)
     model = LogisticRegression(max_iter=1000).fit(table, labels)
     runtime.deploy("one", model, method="predict_proba")
@@ -133,8 +140,8 @@ def test_several_answers_a_row(runtime, boto, regression):
     assert json.loads(text) == {"predictions": expected.tolist()}
 
 
-def test_several_named_answers_a_row(runtime, boto):
-    def judge(frame):
+def test_several_named_answers_a_row(runtime: Runtime, boto: Callable[..., Any]) -> Any:
+    def judge(frame: Any) -> Any:
         return {"score": frame.iloc[:, 0] / 4, "predicted_label": ["yes, sir", "no"]}
 
     runtime.deploy("one", judge)
@@ -146,7 +153,7 @@ def test_several_named_answers_a_row(runtime, boto):
     assert [json.loads(line) for line in lines.splitlines()] == told
 
 
-def test_labels_are_answers_too(runtime, boto):
+def test_labels_are_answers_too(runtime: Runtime, boto: Callable[..., Any]) -> None:
     model = LogisticRegression().fit(FRAME, ["stays", "leaves", "stays"])
     runtime.deploy("one", model)
     body = FRAME.to_csv(header=False, index=False)
@@ -156,7 +163,7 @@ def test_labels_are_answers_too(runtime, boto):
     assert np.load(io.BytesIO(reply)).tolist() == expected
 
 
-def test_the_first_wish_that_can_be_kept_is_kept(runtime, boto):
+def test_the_first_wish_that_can_be_kept_is_kept(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", lambda frame: frame.sum(axis="columns"))
     members = {"ContentType": "text/csv", "Accept": "application/x-own, application/json, text/csv"}
     assert ask(boto(runtime), b"1,2\n", **members) == ("application/json", b'{"predictions": [3]}')
@@ -166,7 +173,7 @@ def test_the_first_wish_that_can_be_kept_is_kept(runtime, boto):
     )  # fmt: skip
 
 
-def test_a_body_that_holds_no_rows_is_refused_by_an_estimator(runtime, boto):
+def test_a_body_that_holds_no_rows_is_refused_by_an_estimator(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", LinearRegression().fit(FRAME, [1.0, 2.0, 3.0]))
     for body, members in [(b"1,2\n", {}), (b"\x00", {"ContentType": "application/octet-stream"}),
                           (b'{"inputs": "Why?"}', {"ContentType": "application/json"})]:  # fmt: skip
@@ -178,7 +185,9 @@ def test_a_body_that_holds_no_rows_is_refused_by_an_estimator(runtime, boto):
     assert message.startswith("The body is not application/json: ")
 
 
-def test_an_estimator_fitted_without_names_gets_arrays_and_warns_of_nothing(runtime, boto, recwarn):
+def test_an_estimator_fitted_without_names_gets_arrays_and_warns_of_nothing(
+    runtime: Runtime, boto: Callable[..., Any], recwarn: Any
+) -> None:
     model = make_pipeline(StandardScaler(), LinearRegression()).fit(FRAME.to_numpy(), [1.0, 2.0, 3.0])
     runtime.deploy("one", model)
     for content_type, write in REQUESTS.values():
@@ -187,14 +196,14 @@ def test_an_estimator_fitted_without_names_gets_arrays_and_warns_of_nothing(runt
     assert [str(warning.message) for warning in recwarn] == []
 
 
-def test_one_flat_list_is_one_row_where_only_that_fits(runtime, boto):
+def test_one_flat_list_is_one_row_where_only_that_fits(runtime: Runtime, boto: Callable[..., Any]) -> None:
     model = LinearRegression().fit(FRAME, [1.0, 2.0, 3.0])
     runtime.deploy("one", model)
     _, body = ask(boto(runtime), b"[31, 0.1]", ContentType="application/json")
     assert json.loads(body)["predictions"] == model.predict(FRAME.iloc[:1]).tolist()
 
 
-def test_a_transformer_transforms(runtime, boto):
+def test_a_transformer_transforms(runtime: Runtime, boto: Callable[..., Any]) -> None:
     model = StandardScaler().fit(FRAME)
     runtime.deploy("one", model)
     _, body = ask(boto(runtime), FRAME.to_csv(header=False, index=False), ContentType="text/csv")
@@ -202,7 +211,7 @@ def test_a_transformer_transforms(runtime, boto):
     assert rows == model.transform(FRAME).tolist()
 
 
-def test_types_that_text_cannot_say_come_from_a_table_that_has_them(runtime, boto):
+def test_types_that_text_cannot_say_come_from_a_table_that_has_them(runtime: Runtime, boto: Callable[..., Any]) -> None:
     table = pd.DataFrame(
         {
             "code": pd.Categorical(["1", "2", "1"]),
@@ -224,36 +233,39 @@ def test_types_that_text_cannot_say_come_from_a_table_that_has_them(runtime, bot
 
 
 @pytest.mark.parametrize(
-    ("takes", "body", "content_type", "expected"),
+    ("takes", "given", "expected"),
     [
-        (None, b"1,2\n", "text/csv", "DataFrame"),
-        (None, b'{"inputs": "Why?"}', "application/json", "dict"),
-        (None, b"Why?", "text/plain", "str"),
-        (None, b"Why?", "application/x-own", "bytes"),
-        ("value", b'{"instances": [[1, 2]]}', "application/json", "dict"),
-        ("body", b"1,2\n", "text/csv", "bytes"),
-        ("frame", b"[[1, 2]]", "application/json", "DataFrame"),
+        (None, (b"1,2\n", "text/csv"), "DataFrame"),
+        (None, (b'{"inputs": "Why?"}', "application/json"), "dict"),
+        (None, (b"Why?", "text/plain"), "str"),
+        (None, (b"Why?", "application/x-own"), "bytes"),
+        ("value", (b'{"instances": [[1, 2]]}', "application/json"), "dict"),
+        ("body", (b"1,2\n", "text/csv"), "bytes"),
+        ("frame", (b"[[1, 2]]", "application/json"), "DataFrame"),
     ],
 )
-def test_a_callable_is_given_rows_a_value_or_the_bytes(runtime, boto, takes, body, content_type, expected):
+def test_a_callable_is_given_rows_a_value_or_the_bytes(
+    runtime: Runtime, boto: Callable[..., Any], takes: Any, given: tuple[bytes, str], expected: str
+) -> None:
     runtime.deploy("one", lambda data: type(data).__name__, takes=takes)
+    body, content_type = given
     assert ask(boto(runtime), body, ContentType=content_type)[1].decode() == expected
 
 
-def test_a_callable_that_wants_rows_gets_nothing_else(runtime, boto):
+def test_a_callable_that_wants_rows_gets_nothing_else(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", lambda frame: frame, takes="frame")
     assert said(boto(runtime), b"Why?", ContentType="text/plain")[0] == 415
 
 
-def test_a_value_that_is_not_an_answer_a_row_is_sent_as_it_is(runtime, boto):
+def test_a_value_that_is_not_an_answer_a_row_is_sent_as_it_is(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", lambda value: [{"generated_text": value["inputs"].upper()}])
     assert ask(boto(runtime), b'{"inputs": "Why?"}', ContentType="application/json") == (
         "application/json", b'[{"generated_text": "WHY?"}]'
     )  # fmt: skip
 
 
-def test_a_model_may_see_the_request_and_say_more_than_its_answers(runtime, boto):
-    def attentive(frame, invocation):
+def test_a_model_may_see_the_request_and_say_more_than_its_answers(runtime: Runtime, boto: Callable[..., Any]) -> Any:
+    def attentive(frame: Any, invocation: Any) -> Any:
         assert (invocation.endpoint, invocation.variant) == ("one", "AllTraffic")
         assert b"1,2" not in repr(invocation).encode()
         return ModelReply(value=frame.sum(axis="columns"), custom_attributes=invocation.members["CustomAttributes"])
@@ -265,23 +277,25 @@ def test_a_model_may_see_the_request_and_say_more_than_its_answers(runtime, boto
     assert (reply["CustomAttributes"], reply["Body"].read()) == ("trace=7", b"3\n")
 
 
-def test_a_coroutine_function_answers(runtime, boto):
-    async def model(frame):
+def test_a_coroutine_function_answers(runtime: Runtime, boto: Callable[..., Any]) -> Any:
+    async def model(frame: Any) -> Any:
         return frame.sum(axis="columns")
 
     runtime.deploy("one", model)
     assert ask(boto(runtime), b"1,2\n", ContentType="text/csv")[1] == b"3\n"
 
 
-def test_a_model_may_choose_its_status(runtime, boto):
-    def choosy(_):
+def test_a_model_may_choose_its_status(runtime: Runtime, boto: Callable[..., Any]) -> None:
+    def choosy(_: Any) -> None:
         raise ContainerError(422, '{"error": "too short"}')
 
     runtime.deploy("one", choosy)
     assert said(boto(runtime)) == (422, '{"error": "too short"}')
 
 
-def test_files_and_names_are_served(runtime, boto, tmp_path, monkeypatch):
+def test_files_and_names_are_served(
+    runtime: Runtime, boto: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = LinearRegression().fit(FRAME, [1.0, 2.0, 3.0])
     joblib.dump(model, tmp_path / "model.joblib")
     (tmp_path / "own_models.py").write_text("class Doubler:\n    def twice(frame):\n        return frame * 2\n")
@@ -304,7 +318,7 @@ def test_files_and_names_are_served(runtime, boto, tmp_path, monkeypatch):
         ("http://127.0.0.1:9", ValueError, "http://127.0.0.1:9/ping did not answer with 200 within 0 s"),
     ],
 )
-def test_what_cannot_be_served_is_said_before_anything_is_asked(model, error, text):
+def test_what_cannot_be_served_is_said_before_anything_is_asked(model: Any, error: Any, text: Any) -> None:
     with Runtime(limits=Limits(ping_seconds=0)) as runtime:
         with pytest.raises(error, match=text.replace("(", r"\(")):
             runtime.deploy("one", model)
@@ -319,13 +333,13 @@ def test_what_cannot_be_served_is_said_before_anything_is_asked(model, error, te
         (LinearRegression(), {"method": "predict_proba"}),
     ],
 )
-def test_an_option_without_an_effect_is_refused(runtime, model, option):
-    with pytest.raises(ValueError, match="is served without|has no method"):
+def test_an_option_without_an_effect_is_refused(runtime: Runtime, model: Any, option: Any) -> None:
+    with pytest.raises(ValueError, match=r"is served without|has no method"):
         runtime.deploy("one", model, **option)
 
 
-def test_an_asynchronous_generator_is_refused(runtime):
-    async def model(_):
+def test_an_asynchronous_generator_is_refused(runtime: Runtime) -> Iterator[Any]:
+    async def model(_: Any) -> AsyncIterator[Any]:
         yield "a"
 
     with pytest.raises(TypeError, match="model is an asynchronous generator; a generator function"):
@@ -351,7 +365,7 @@ HOOKS = """
 """
 
 
-def folder(tmp_path, script, inside="."):
+def folder(tmp_path: Path, script: str, inside: Any = ".") -> Any:
     (tmp_path / inside).mkdir(exist_ok=True)
     (tmp_path / inside / "inference.py").write_text(textwrap.dedent(script))
     (tmp_path / inside / "neighbour.py").write_text("FACTOR = 3\n")
@@ -359,13 +373,13 @@ def folder(tmp_path, script, inside="."):
 
 
 @pytest.mark.parametrize("inside", [".", "code"])
-def test_a_folder_with_hooks_is_served(runtime, boto, tmp_path, inside):
+def test_a_folder_with_hooks_is_served(runtime: Runtime, boto: Callable[..., Any], tmp_path: Path, inside: Any) -> None:
     runtime.deploy("one", folder(tmp_path, HOOKS, inside))
     reply = ask(boto(runtime), b"[1, 2]", ContentType="application/json")
     assert reply == ("application/json", b'{"out": [3, 6]}')
 
 
-def test_transform_fn_does_it_alone(runtime, boto, tmp_path):
+def test_transform_fn_does_it_alone(runtime: Runtime, boto: Callable[..., Any], tmp_path: Path) -> None:
     script = """
         def model_fn(model_dir):
             return "model"
@@ -378,7 +392,7 @@ def test_transform_fn_does_it_alone(runtime, boto, tmp_path):
     assert reply == ("text/plain", b"model a text/plain text/html")
 
 
-def test_missing_hooks_do_what_the_containers_do(runtime, boto, tmp_path):
+def test_missing_hooks_do_what_the_containers_do(runtime: Runtime, boto: Callable[..., Any], tmp_path: Path) -> None:
     model = LinearRegression().fit(FRAME.to_numpy(), [1.0, 2.0, 3.0])
     joblib.dump(model, tmp_path / "model.joblib")
     runtime.deploy("one", folder(tmp_path, ""))
@@ -393,14 +407,14 @@ def test_missing_hooks_do_what_the_containers_do(runtime, boto, tmp_path):
     assert said(boto(runtime), b"x", ContentType="application/x-own")[0] == 415
 
 
-def test_hooks_that_contradict_each_other_are_refused(runtime, tmp_path):
+def test_hooks_that_contradict_each_other_are_refused(runtime: Runtime, tmp_path: Path) -> None:
     script = """
         def predict_fn(data, model): ...
         def transform_fn(model, data, content_type, accept): ...
     """
     with pytest.raises(ValueError, match="has transform_fn and a hook that it replaces"):
         runtime.deploy("one", folder(tmp_path, script))
-    with pytest.raises(FileNotFoundError, match="has neither inference.py nor code/inference.py"):
+    with pytest.raises(FileNotFoundError, match=r"has neither inference.py nor code/inference.py"):
         runtime.deploy("one", tmp_path / "code" if (tmp_path / "code").mkdir() is None else tmp_path)
 
 
@@ -409,10 +423,10 @@ class Container(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         self.answer(200, b"", {})
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if body == b"fail":
             self.answer(503, b"busy", {})
@@ -427,14 +441,18 @@ class Container(BaseHTTPRequestHandler):
         elif body == b"die":
             self.close_connection = True
         else:
-            seen = {name.lower(): value for name, value in self.headers.items() if name.lower().startswith("x-") or name in ("Accept", "Content-Type")}  # noqa: E501
+            seen = {
+                name.lower(): value
+                for name, value in self.headers.items()
+                if name.lower().startswith("x-") or name in ("Accept", "Content-Type")
+            }
             told = {"path": self.path, "body": body.decode(), **seen}
             self.answer(200, json.dumps(told).encode(), {
                 "Content-Type": "application/json", "X-Amzn-SageMaker-Custom-Attributes": "seen",
                 "X-Amzn-SageMaker-Session-Id": "abc; Expires=2030-01-01T00:00:00Z", "X-Other": "dropped",
             })  # fmt: skip
 
-    def answer(self, status, body, headers):
+    def answer(self, status: Any, body: Any, headers: Any) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -442,12 +460,12 @@ class Container(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_):
+    def log_message(self, *_: Any) -> None:
         pass
 
 
 @pytest.fixture
-def container():
+def container() -> Iterator[Any]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Container) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -456,7 +474,9 @@ def container():
         thread.join()
 
 
-def test_a_container_is_asked_as_the_service_asks_one(runtime, boto, container):
+def test_a_container_is_asked_as_the_service_asks_one(
+    runtime: Runtime, boto: Callable[..., Any], container: str
+) -> None:
     runtime.deploy("one", container)
     reply = boto(runtime).invoke_endpoint(
         EndpointName="one", Body=b"1,2", ContentType="text/csv", Accept="application/json", CustomAttributes="mine",
@@ -476,7 +496,7 @@ def test_a_container_is_asked_as_the_service_asks_one(runtime, boto, container):
     assert "x-other" not in reply["ResponseMetadata"]["HTTPHeaders"]
 
 
-def test_a_container_that_fails_or_dies_is_reported(runtime, boto, container):
+def test_a_container_that_fails_or_dies_is_reported(runtime: Runtime, boto: Callable[..., Any], container: str) -> None:
     runtime.deploy("one", container)
     assert said(boto(runtime), b"fail") == (503, "busy")
     assert said(boto(runtime), b"die") == (
@@ -484,7 +504,7 @@ def test_a_container_that_fails_or_dies_is_reported(runtime, boto, container):
     )  # fmt: skip
 
 
-def test_a_container_streams(runtime, boto, container):
+def test_a_container_streams(runtime: Runtime, boto: Callable[..., Any], container: str) -> None:
     runtime.deploy("one", container)
     reply = boto(runtime).invoke_endpoint_with_response_stream(EndpointName="one", Body=b"stream")
     assert reply["ContentType"] == "text/event-stream"
@@ -492,7 +512,9 @@ def test_a_container_streams(runtime, boto, container):
     assert ask(boto(runtime), b"stream")[1] == b"data: 1\n\ndata: 2\n\n"
 
 
-def test_an_asynchronous_inference_needs_a_container_that_says_its_length(runtime, boto, container):
+def test_an_asynchronous_inference_needs_a_container_that_says_its_length(
+    runtime: Runtime, boto: Callable[..., Any], container: str
+) -> None:
     runtime.deploy("one", container, asynchronous=True)
     s3 = boto(runtime, "s3")
     reply = boto(runtime).invoke_endpoint_async(EndpointName="one", Body=b"stream")
@@ -501,15 +523,18 @@ def test_an_asynchronous_inference_needs_a_container_that_says_its_length(runtim
     assert b"did not specify the required Content-Length header" in s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
-def test_a_container_that_is_too_slow_times_out(boto):
+def test_a_container_that_is_too_slow_times_out(boto: Callable[..., Any]) -> None:
     release = threading.Event()
 
     class Slow(Container):
-        def do_POST(self):
+        def do_POST(self) -> None:
             release.wait(20)
             self.close_connection = True
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server, Runtime(limits=Limits(invocation_seconds=0.3)) as runtime:
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server,
+        Runtime(limits=Limits(invocation_seconds=0.3)) as runtime,
+    ):
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         runtime.deploy("one", f"http://127.0.0.1:{server.server_address[1]}")
@@ -520,16 +545,16 @@ def test_a_container_that_is_too_slow_times_out(boto):
     assert (status, message[:26]) == (0, "Your invocation timed out ")
 
 
-def test_a_backend_of_ones_own_is_served(runtime, boto):
+def test_a_backend_of_ones_own_is_served(runtime: Runtime, boto: Callable[..., Any]) -> Any:
     from smrt_jupyter.local.invocation import ContainerReply
 
     class Own:
         closed = False
 
-        def invoke(self, invocation):
+        def invoke(self, invocation: Any) -> Any:
             return ContainerReply(body=invocation.body[::-1], content_type="text/x-own")
 
-        def close(self):
+        def close(self) -> None:
             self.closed = True
 
     own = Own()

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 from botocore.exceptions import ClientError
 from speaking import echo
 
 from smrt_jupyter.local import Runtime
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def test_endpoints_are_listed_filtered_sorted_and_in_pages(runtime, boto):
+
+def test_endpoints_are_listed_filtered_sorted_and_in_pages(runtime: Runtime, boto: Callable[..., Any]) -> Any:
     for name in ("churn", "fraud", "churn-eu"):
         runtime.deploy(name, echo)
     client = boto(runtime, "sagemaker")
 
-    def names(**members):
+    def names(**members: Any) -> Any:
         return [each["EndpointName"] for each in client.list_endpoints(**members)["Endpoints"]]
 
     assert names() == ["churn-eu", "fraud", "churn"]
@@ -30,7 +35,7 @@ def test_endpoints_are_listed_filtered_sorted_and_in_pages(runtime, boto):
     assert first["EndpointStatus"] == "InService"
 
 
-def test_an_endpoint_is_described_by_what_it_is_made_of(runtime, boto):
+def test_an_endpoint_is_described_by_what_it_is_made_of(runtime: Runtime, boto: Callable[..., Any]) -> None:
     client = boto(runtime, "sagemaker")
     runtime.deploy("plain", echo)
     plain = client.describe_endpoint(EndpointName="plain")
@@ -51,7 +56,7 @@ def test_an_endpoint_is_described_by_what_it_is_made_of(runtime, boto):
     assert "ClarifyExplainerConfig" in client.describe_endpoint(EndpointName="told")["ExplainerConfig"]
 
 
-def test_configurations_and_models_are_described(runtime, boto):
+def test_configurations_and_models_are_described(runtime: Runtime, boto: Callable[..., Any]) -> None:
     client = boto(runtime, "sagemaker")
     runtime.deploy("two", variants={"a": echo, "b": echo})
     config = client.describe_endpoint_config(EndpointConfigName="two")
@@ -64,7 +69,7 @@ def test_configurations_and_models_are_described(runtime, boto):
     assert model["InferenceExecutionConfig"] == {"Mode": "Direct"}
 
 
-def test_components_are_listed_and_described(runtime, boto):
+def test_components_are_listed_and_described(runtime: Runtime, boto: Callable[..., Any]) -> None:
     client = boto(runtime, "sagemaker")
     runtime.deploy("one", components={"warm": echo, "cold": None})
     runtime.deploy("other", components={"third": echo})
@@ -79,7 +84,7 @@ def test_components_are_listed_and_described(runtime, boto):
     assert "ModelName" not in config["ProductionVariants"][0]
 
 
-def test_what_is_not_there_is_said_in_the_services_words(runtime, boto):
+def test_what_is_not_there_is_said_in_the_services_words(runtime: Runtime, boto: Callable[..., Any]) -> None:
     client = boto(runtime, "sagemaker")
     for call, members, text in [
         ("describe_endpoint", {"EndpointName": "x"}, 'endpoint "arn:aws:sagemaker:us-east-1:123456789012:endpoint/x"'),
@@ -92,11 +97,11 @@ def test_what_is_not_there_is_said_in_the_services_words(runtime, boto):
         assert error.value.response["Error"] == {"Code": "ValidationException", "Message": f"Could not find {text}."}
     with pytest.raises(boto(runtime, "logs").exceptions.ResourceNotFoundException):
         boto(runtime, "logs").filter_log_events(logGroupName="/aws/sagemaker/Endpoints/x")
-    with pytest.raises(ClientError, match="does not answer SageMaker.CreateModel"):
+    with pytest.raises(ClientError, match=r"does not answer SageMaker\.CreateModel"):
         client.create_model(ModelName="x")
 
 
-def test_another_region_is_another_address_in_everything(boto):
+def test_another_region_is_another_address_in_everything(boto: Callable[..., Any]) -> None:
     with Runtime(region="eu-west-1") as runtime:
         runtime.deploy("one", echo, asynchronous=True)
         described = boto(runtime, "sagemaker").describe_endpoint(EndpointName="one")
@@ -105,7 +110,7 @@ def test_another_region_is_another_address_in_everything(boto):
         assert bucket["LocationConstraint"] == "eu-west-1"
 
 
-def test_the_log_is_read_in_pages_and_between_times(runtime, boto):
+def test_the_log_is_read_in_pages_and_between_times(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", echo, takes="body")
     for _ in range(5):
         boto(runtime).invoke_endpoint(EndpointName="one", Body=b"x")

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def attribute(frame):
+    from smrt_jupyter.local import Runtime
+
+
+def attribute(frame: Any) -> Any:
     return frame * 10
 
 
-def sums(frame):
+def sums(frame: Any) -> Any:
     return frame.sum(axis="columns")
 
 
-def ask(client, body=b"1,2\n3,4\n", **members):
+def ask(client: Any, body: Any = b"1,2\n3,4\n", **members: Any) -> Any:
     kinds = {"ContentType": "text/csv", "Accept": "text/csv"}
     reply = client.invoke_endpoint(EndpointName="one", Body=body, **(kinds | members))
     return reply["ContentType"], reply["Body"].read()
 
 
-def features(*values):
+def features(*values: Any) -> Any:
     return [{"attributions": [{"attribution": [value]}]} for value in values]
 
 
-def test_an_endpoint_with_an_explainer_answers_as_clarify_does(runtime, boto):
+def test_an_endpoint_with_an_explainer_answers_as_clarify_does(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", sums, explainer=attribute)
     content_type, body = ask(boto(runtime))
     assert content_type == "application/json"
@@ -37,7 +43,7 @@ def test_an_endpoint_with_an_explainer_answers_as_clarify_does(runtime, boto):
     }
 
 
-def test_the_caller_chooses_which_records_are_explained(runtime, boto):
+def test_the_caller_chooses_which_records_are_explained(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", sums, explainer=attribute)
     chosen = json.loads(ask(boto(runtime), EnableExplanations="[0]>`5`")[1])
     assert chosen["explanations"] == {"kernel_shap": [None, features(30.0, 40.0)]}
@@ -47,7 +53,7 @@ def test_the_caller_chooses_which_records_are_explained(runtime, boto):
         ask(boto(runtime), EnableExplanations="[0")
 
 
-def test_features_have_their_names_where_the_rows_do(runtime, boto):
+def test_features_have_their_names_where_the_rows_do(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", sums, explainer=attribute)
     members = {"ContentType": "application/jsonlines", "Accept": "application/jsonlines"}
     body = json.loads(ask(boto(runtime), b'{"age": 1, "income": 2}\n', **members)[1])
@@ -55,12 +61,12 @@ def test_features_have_their_names_where_the_rows_do(runtime, boto):
     assert [feature["feature_header"] for feature in first] == ["age", "income"]
 
 
-def test_other_content_types_are_refused(runtime, boto):
+def test_other_content_types_are_refused(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", sums, explainer=attribute)
     with pytest.raises(ClientError, match="ContentType and Accept must each be one of text/csv, application/jsonlines"):
         ask(boto(runtime), b"[[1, 2]]", ContentType="application/json")
 
 
-def test_without_an_explainer_the_member_reaches_the_model(runtime, boto):
+def test_without_an_explainer_the_member_reaches_the_model(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", lambda _, invocation: invocation.members["EnableExplanations"])
     assert ask(boto(runtime), EnableExplanations="`true`")[1] == b"`true`"

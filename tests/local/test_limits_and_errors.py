@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
@@ -11,16 +12,19 @@ from speaking import Wire, echo
 
 from smrt_jupyter.local import ContainerError, Faults, Limits, Runtime
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LIMIT = 6_291_456
 
 
-def caught(client, operation="invoke_endpoint", **members):
+def caught(client: Any, operation: Any = "invoke_endpoint", **members: Any) -> Any:
     with pytest.raises(ClientError) as error:
         getattr(client, operation)(**({"EndpointName": "one", "Body": b"x"} | members))
     return error.value.response
 
 
-def test_an_unknown_endpoint_is_the_services_validation_error(wire):
+def test_an_unknown_endpoint_is_the_services_validation_error(wire: Wire) -> None:
     for path in ("invocations", "invocations-response-stream", "async-invocations"):
         reply = wire.send(f"/endpoints/nowhere/{path}", b"x")
         assert reply.status_code == 400
@@ -30,10 +34,10 @@ def test_an_unknown_endpoint_is_the_services_validation_error(wire):
         assert len(reply.headers["x-amzn-requestid"]) == 36
 
 
-def test_a_model_that_raises_is_a_model_error_word_for_word(runtime, wire):
+def test_a_model_that_raises_is_a_model_error_word_for_word(runtime: Runtime, wire: Wire) -> None:
     """The shape and the sentence are those of aws/sagemaker-tensorflow-serving-container#109 and of many captures."""
 
-    def broken(_):
+    def broken(_: Any) -> None:
         raise ContainerError(502, "<html>\r\n<head>Bad Gateway</head>")
 
     runtime.deploy("one", broken, takes="body")
@@ -51,12 +55,11 @@ def test_a_model_that_raises_is_a_model_error_word_for_word(runtime, wire):
     }
 
 
-@pytest.mark.parametrize(
-    ("status", "kind", "code"),
-    [(404, "client", "CLIENT_ERROR_FROM_MODEL"), (500, "server", "INTERNAL_FAILURE_FROM_MODEL")],
-)
-def test_boto3_parses_the_members_of_a_model_error(runtime, boto, status, kind, code, wire):
-    def broken(_):
+@pytest.mark.parametrize(("status", "kind"), [(404, "client"), (500, "server")])
+def test_boto3_parses_the_members_of_a_model_error(
+    runtime: Runtime, boto: Callable[..., Any], wire: Wire, status: int, kind: str
+) -> None:
+    def broken(_: Any) -> None:
         raise ContainerError(status, "no")
 
     runtime.deploy("one", broken, takes="body")
@@ -64,18 +67,19 @@ def test_boto3_parses_the_members_of_a_model_error(runtime, boto, status, kind, 
     assert response["Error"]["Code"] == "ModelError"
     assert (response["OriginalStatusCode"], response["OriginalMessage"]) == (status, "no")
     assert response["Error"]["Message"].startswith(f'Received {kind} error ({status}) from primary with message "no". ')
+    code = {"client": "CLIENT_ERROR_FROM_MODEL", "server": "INTERNAL_FAILURE_FROM_MODEL"}[kind]
     assert wire.send("/endpoints/one/invocations", b"x").json()["ErrorCode"] == code
 
 
-def test_any_other_exception_is_a_server_error_with_its_own_words(runtime, boto):
+def test_any_other_exception_is_a_server_error_with_its_own_words(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", lambda frame: frame["age"])
     response = caught(boto(runtime), Body=b"1,2\n", ContentType="text/csv")
     assert (response["OriginalStatusCode"], response["OriginalMessage"]) == (500, "KeyError: 'age'")
     assert "KeyError: 'age'" in runtime.logs("one")
 
 
-def test_messages_are_cut_where_the_service_cuts_them(runtime, boto):
-    def broken(_):
+def test_messages_are_cut_where_the_service_cuts_them(runtime: Runtime, boto: Callable[..., Any]) -> None:
+    def broken(_: Any) -> None:
         raise ContainerError(500, "x" * 5000)
 
     runtime.deploy("one", broken, takes="body")
@@ -83,7 +87,9 @@ def test_messages_are_cut_where_the_service_cuts_them(runtime, boto):
     assert len(response["OriginalMessage"]) == len(response["Error"]["Message"]) == 2048
 
 
-def test_a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not(runtime, boto):
+def test_a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not(
+    runtime: Runtime, boto: Callable[..., Any]
+) -> None:
     runtime.deploy("one", lambda body: str(len(body)), takes="body")
     assert boto(runtime).invoke_endpoint(EndpointName="one", Body=bytes(LIMIT))["Body"].read() == b"6291456"
     response = caught(boto(runtime), Body=bytes(LIMIT + 1))
@@ -92,14 +98,14 @@ def test_a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not(runtime, 
     assert runtime.executions("one") == 1
 
 
-def test_a_body_that_is_far_too_large_breaks_the_connection(runtime, boto):
+def test_a_body_that_is_far_too_large_breaks_the_connection(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", echo, takes="body")
     with pytest.raises((ConnectionClosedError, ClientError)) as error:
         boto(runtime).invoke_endpoint(EndpointName="one", Body=bytes(8 * LIMIT))
     assert isinstance(error.value, ConnectionClosedError)
 
 
-def test_a_body_without_a_declared_length_meets_the_same_limit(runtime, wire):
+def test_a_body_without_a_declared_length_meets_the_same_limit(runtime: Runtime, wire: Wire) -> None:
     runtime.deploy("one", echo, takes="body", faults=Faults(body_limit=1000))
     signed = wire.signed("/endpoints/one/invocations", b"x" * 2000)
     del signed.headers["content-length"]
@@ -108,7 +114,9 @@ def test_a_body_without_a_declared_length_meets_the_same_limit(runtime, wire):
     assert (reply.status_code, reply.text) == (413, "HTTP content length exceeded 1000 bytes.")
 
 
-def test_serverless_endpoints_take_four_megabytes_and_say_it_their_way(runtime, boto):
+def test_serverless_endpoints_take_four_megabytes_and_say_it_their_way(
+    runtime: Runtime, boto: Callable[..., Any]
+) -> None:
     runtime.deploy("one", lambda body: str(len(body)), takes="body", serverless=True)
     assert boto(runtime).invoke_endpoint(EndpointName="one", Body=bytes(4_194_304))["Body"].read() == b"4194304"
     response = caught(boto(runtime), Body=bytes(4_194_305))
@@ -116,10 +124,12 @@ def test_serverless_endpoints_take_four_megabytes_and_say_it_their_way(runtime, 
     assert response["Error"] == {"Code": "ValidationError", "Message": f"Request {request_id} has oversize body."}
 
 
-def test_serverless_endpoints_throttle_above_their_concurrency_with_a_null_message(runtime, boto):
+def test_serverless_endpoints_throttle_above_their_concurrency_with_a_null_message(
+    runtime: Runtime, boto: Callable[..., Any]
+) -> Any:
     started, release = threading.Event(), threading.Event()
 
-    def slow(_):
+    def slow(_: Any) -> Any:
         started.set()
         release.wait(20)
         return b"done"
@@ -137,7 +147,7 @@ def test_serverless_endpoints_throttle_above_their_concurrency_with_a_null_messa
     assert reply.content == b'{"message":null}'
 
 
-def test_a_reply_that_is_too_large_is_not_relayed(runtime, boto):
+def test_a_reply_that_is_too_large_is_not_relayed(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", lambda _: bytes(LIMIT + 1), takes="body")
     message = caught(boto(runtime))["Error"]["Message"]
     assert message.startswith(
@@ -145,10 +155,10 @@ def test_a_reply_that_is_too_large_is_not_relayed(runtime, boto):
     )
 
 
-def test_a_model_that_takes_too_long_is_status_zero(boto):
+def test_a_model_that_takes_too_long_is_status_zero(boto: Callable[..., Any]) -> Any:
     release = threading.Event()
 
-    def slow(_):
+    def slow(_: Any) -> Any:
         release.wait(20)
         return b"late"
 
@@ -159,8 +169,8 @@ def test_a_model_that_takes_too_long_is_status_zero(boto):
     assert response["OriginalStatusCode"] == 0
     assert response["Error"]["Message"].startswith(
         'Received server error (0) from primary with message "Your invocation timed out while waiting for a response '
-        "from container primary. Review the latency metrics for each container in Amazon CloudWatch, resolve the issue, "
-        'and try again.". See https://'
+        "from container primary. Review the latency metrics for each container in Amazon CloudWatch, resolve the "
+        'issue, and try again.". See https://'
     )
 
 
@@ -181,7 +191,7 @@ UNMODELLED = {
 
 
 @pytest.mark.parametrize("kind", MODELLED)
-def test_every_modelled_error_is_the_clients_own_class(runtime, boto, kind):
+def test_every_modelled_error_is_the_clients_own_class(runtime: Runtime, boto: Callable[..., Any], kind: Any) -> None:
     runtime.deploy("one", echo, takes="body", faults=Faults(script=[kind]))
     client = boto(runtime)
     name, status = MODELLED[kind]
@@ -193,13 +203,13 @@ def test_every_modelled_error_is_the_clients_own_class(runtime, boto, kind):
 
 
 @pytest.mark.parametrize("kind", UNMODELLED)
-def test_the_other_errors_have_their_names_and_statuses(runtime, boto, kind):
+def test_the_other_errors_have_their_names_and_statuses(runtime: Runtime, boto: Callable[..., Any], kind: Any) -> None:
     runtime.deploy("one", echo, takes="body", faults=Faults(script=[kind]))
     response = caught(boto(runtime))
     assert (response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]) == UNMODELLED[kind]
 
 
-def test_access_denied_names_the_user_the_action_and_the_resource(runtime, boto):
+def test_access_denied_names_the_user_the_action_and_the_resource(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("One", echo, takes="body", faults=Faults(script=["access_denied"]))
     assert caught(boto(runtime), EndpointName="One")["Error"]["Message"] == (
         "User: arn:aws:sts::123456789012:assumed-role/LocalRuntime/notebook is not authorized to perform: "
@@ -208,7 +218,7 @@ def test_access_denied_names_the_user_the_action_and_the_resource(runtime, boto)
     )
 
 
-def test_routers_have_names_of_their_own_for_the_same(runtime, boto):
+def test_routers_have_names_of_their_own_for_the_same(runtime: Runtime, boto: Callable[..., Any]) -> None:
     names = {
         "throttle": ("ThrottlingException", 429),
         "unavailable": ("ServiceUnavailableException", 503),
@@ -227,8 +237,8 @@ def test_routers_have_names_of_their_own_for_the_same(runtime, boto):
         assert (response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]) == expected
 
 
-def test_the_log_of_a_model_that_failed_is_in_cloudwatch(runtime, boto):
-    def broken(_):
+def test_the_log_of_a_model_that_failed_is_in_cloudwatch(runtime: Runtime, boto: Callable[..., Any]) -> None:
+    def broken(_: Any) -> None:
         raise ValueError("the age is negative")
 
     runtime.deploy("one", broken, takes="body")
@@ -245,7 +255,7 @@ def test_the_log_of_a_model_that_failed_is_in_cloudwatch(runtime, boto):
     }  # fmt: skip
 
 
-def test_errors_are_json_with_sorted_keys(runtime, wire):
+def test_errors_are_json_with_sorted_keys(runtime: Runtime, wire: Wire) -> None:
     runtime.deploy("one", echo, takes="body")
     reply = wire.send("/endpoints/one/invocations", b"x", **{"X-Amzn-SageMaker-Target-Model": "a.tar.gz"})
     assert (

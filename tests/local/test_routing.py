@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 from botocore.exceptions import ClientError
 from speaking import echo
 
 from smrt_jupyter.local import Faults
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def answer(text):
+    from smrt_jupyter.local import Runtime
+
+
+def answer(text: Any) -> Any:
     return lambda _: text
 
 
-def ask(client, **members):
+def ask(client: Any, **members: Any) -> Any:
     reply = client.invoke_endpoint(**({"EndpointName": "one", "Body": b"x"} | members))
     return reply["Body"].read().decode(), reply["InvokedProductionVariant"]
 
 
-def refused(client, **members):
+def refused(client: Any, **members: Any) -> Any:
     with pytest.raises(ClientError) as error:
         ask(client, **members)
     told = error.value.response
@@ -26,7 +33,7 @@ def refused(client, **members):
     return told["Error"]["Message"]
 
 
-def test_variants_answer_by_weight(runtime, boto):
+def test_variants_answer_by_weight(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", variants={"a": (answer("a"), 0.9), "b": (answer("b"), 0.1), "c": (answer("c"), 0)})
     client = boto(runtime)
     seen = [ask(client) for _ in range(200)]
@@ -39,7 +46,9 @@ def test_variants_answer_by_weight(runtime, boto):
     assert refused(client, TargetVariant="d") == "Variant d of endpoint one not found."
 
 
-def test_a_component_must_be_named_where_there_are_some_and_nowhere_else(runtime, boto):
+def test_a_component_must_be_named_where_there_are_some_and_nowhere_else(
+    runtime: Runtime, boto: Callable[..., Any]
+) -> None:
     runtime.deploy("one", components={"warm": answer("warm"), "cold": None})
     runtime.deploy("plain", echo, takes="body")
     client = boto(runtime)
@@ -56,7 +65,7 @@ def test_a_component_must_be_named_where_there_are_some_and_nowhere_else(runtime
     assert "not found" in refused(client, InferenceComponentName="other")
 
 
-def test_a_multi_model_endpoint_needs_a_target_model(runtime, boto):
+def test_a_multi_model_endpoint_needs_a_target_model(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", models={"a.tar.gz": answer("a"), "fr/b.tar.gz": answer("b")})
     client = boto(runtime)
     assert ask(client, TargetModel="a.tar.gz")[0] == "a"
@@ -65,7 +74,7 @@ def test_a_multi_model_endpoint_needs_a_target_model(runtime, boto):
     assert refused(client, TargetModel="c.tar.gz").startswith("Failed to download model data")
 
 
-def test_the_models_of_an_endpoint_are_listed_in_s3(runtime, boto):
+def test_the_models_of_an_endpoint_are_listed_in_s3(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", models={"a.tar.gz": answer("a"), "fr/b.tar.gz": answer("b")})
     url = boto(runtime, "sagemaker").describe_model(ModelName="one")["PrimaryContainer"]["ModelDataUrl"]
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
@@ -76,8 +85,8 @@ def test_the_models_of_an_endpoint_are_listed_in_s3(runtime, boto):
     assert [each["Key"] for each in listed] == ["two/models/late.tar.gz"]
 
 
-def test_containers_are_invoked_directly(runtime, boto):
-    def broken(_):
+def test_containers_are_invoked_directly(runtime: Runtime, boto: Callable[..., Any]) -> None:
+    def broken(_: Any) -> None:
         raise ValueError("no")
 
     runtime.deploy("one", containers={"first": answer("1"), "second": answer("2"), "broken": broken})
@@ -91,13 +100,13 @@ def test_containers_are_invoked_directly(runtime, boto):
         ask(client, TargetContainerHostname="broken")
 
 
-def test_a_router_prefers_the_first_endpoint_and_says_why(runtime, boto):
+def test_a_router_prefers_the_first_endpoint_and_says_why(runtime: Runtime, boto: Callable[..., Any]) -> Any:
     runtime.deploy("one", answer("one"))
     runtime.deploy("two", answer("two"))
     runtime.deploy_router("router", {"both": ["one", "two"], "single": ["two"], "gone": ["none"]})
     client = boto(runtime, "sagemaker-inference-router-runtime")
 
-    def route(target):
+    def route(target: Any) -> Any:
         reply = client.invoke_inference_router(InferenceRouterName="router", RoutingTargetName=target, Body=b"x")
         return (
             reply["Body"].read().decode(),
@@ -119,8 +128,8 @@ def test_a_router_prefers_the_first_endpoint_and_says_why(runtime, boto):
         client.invoke_inference_router(InferenceRouterName="nowhere", RoutingTargetName="both", Body=b"x")
 
 
-def test_a_router_does_not_repeat_what_a_model_refused(runtime, boto):
-    def broken(_):
+def test_a_router_does_not_repeat_what_a_model_refused(runtime: Runtime, boto: Callable[..., Any]) -> None:
+    def broken(_: Any) -> None:
         raise ValueError("no")
 
     runtime.deploy("one", broken)
@@ -133,6 +142,6 @@ def test_a_router_does_not_repeat_what_a_model_refused(runtime, boto):
 
 
 @pytest.mark.parametrize("given", [{}, {"model": echo, "variants": {"a": echo}}])
-def test_an_endpoint_is_made_of_one_kind_of_thing(runtime, given):
+def test_an_endpoint_is_made_of_one_kind_of_thing(runtime: Runtime, given: Any) -> None:
     with pytest.raises(ValueError, match="Deploy one of model, variants, components, models, containers, not"):
         runtime.deploy("one", **given)

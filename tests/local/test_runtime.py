@@ -9,21 +9,26 @@ import sys
 import threading
 import time
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from speaking import echo
 
 from smrt_jupyter.local import Runtime
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-def test_a_function_answers_under_an_endpoints_name(runtime, boto):
+
+def test_a_function_answers_under_an_endpoints_name(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("echo", echo, takes="body")
     reply = boto(runtime).invoke_endpoint(EndpointName="echo", Body=b"1,2")
     assert reply["Body"].read() == b"1,2"
     assert reply["InvokedProductionVariant"] == "AllTraffic"
 
 
-def test_another_process_needs_only_the_environment(runtime, tmp_path):
+def test_another_process_needs_only_the_environment(runtime: Runtime, tmp_path: Path) -> None:
     runtime.deploy("echo", echo, takes="body")
     script = """
         import boto3
@@ -38,7 +43,7 @@ def test_another_process_needs_only_the_environment(runtime, tmp_path):
     assert told.stdout.splitlines() == ["b'hello'", "['echo']", f"['{runtime.default_bucket}']", "123456789012"]
 
 
-def test_closing_leaves_no_thread_socket_or_warning(boto):
+def test_closing_leaves_no_thread_socket_or_warning(boto: Callable[..., Any]) -> None:
     before = set(threading.enumerate())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -58,8 +63,8 @@ def test_closing_leaves_no_thread_socket_or_warning(boto):
         socket.create_connection(("127.0.0.1", port))
 
 
-def test_closing_does_not_wait_for_a_client_that_reads_nothing(boto):
-    def endless(_):
+def test_closing_does_not_wait_for_a_client_that_reads_nothing(boto: Callable[..., Any]) -> Iterator[Any]:
+    def endless(_: Any) -> Iterator[Any]:
         while True:
             yield b"x" * 100_000
 
@@ -71,18 +76,18 @@ def test_closing_does_not_wait_for_a_client_that_reads_nothing(boto):
     stream.close()
 
 
-def test_it_listens_on_the_loopback_interface_only(runtime):
+def test_it_listens_on_the_loopback_interface_only(runtime: Runtime) -> None:
     assert runtime.url == f"http://127.0.0.1:{runtime.port}"
     listening = runtime._server.servers[0].sockets[0].getsockname()
     assert listening == ("127.0.0.1", runtime.port)
 
 
-def test_a_port_that_is_taken_is_the_systems_own_error(runtime):
+def test_a_port_that_is_taken_is_the_systems_own_error(runtime: Runtime) -> None:
     with pytest.raises(OSError, match="Address already in use"):
         Runtime(port=runtime.port).__enter__()
 
 
-def test_a_runtime_opens_again(boto):
+def test_a_runtime_opens_again(boto: Callable[..., Any]) -> None:
     runtime = Runtime()
     for _ in range(2):
         with runtime:
@@ -92,32 +97,32 @@ def test_a_runtime_opens_again(boto):
         runtime.deploy("echo", echo)
 
 
-def test_two_runtimes_know_nothing_of_each_other(runtime, boto):
+def test_two_runtimes_know_nothing_of_each_other(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("echo", echo, takes="body")
     with Runtime() as other:
         assert other.endpoints == ()
-        with pytest.raises(boto(other).exceptions.ClientError, match="security token included in the request is inv"):
-            told = runtime.environ
-            boto(other, aws_access_key_id=told["AWS_ACCESS_KEY_ID"]).invoke_endpoint(EndpointName="echo", Body=b"x")
+        client = boto(other, aws_access_key_id=runtime.environ["AWS_ACCESS_KEY_ID"])
+        with pytest.raises(client.exceptions.ClientError, match="security token included in the request is invalid"):
+            client.invoke_endpoint(EndpointName="echo", Body=b"x")
 
 
-def test_secrets_are_in_no_representation(runtime):
+def test_secrets_are_in_no_representation(runtime: Runtime) -> None:
     secrets = {runtime.environ["AWS_SECRET_ACCESS_KEY"], runtime.environ["AWS_SESSION_TOKEN"]}
     shown = [repr(runtime), str(runtime), repr(runtime._keys), str(runtime._keys)]
     assert not any(secret in text for secret in secrets for text in shown)
 
 
-def test_each_runtime_has_keys_of_its_own():
+def test_each_runtime_has_keys_of_its_own() -> None:
     assert len({Runtime()._keys.secret_key for _ in range(3)}) == 3
 
 
 @pytest.mark.parametrize("name", ["", "-x", "a b", "x" * 64, "né"])
-def test_a_name_that_sagemaker_refuses_is_refused(runtime, name):
+def test_a_name_that_sagemaker_refuses_is_refused(runtime: Runtime, name: Any) -> None:
     with pytest.raises(ValueError, match="at 'endpointName' failed to satisfy constraint"):
         runtime.deploy(name, echo)
 
 
-def test_a_name_that_is_taken_gets_the_new_model(runtime, boto):
+def test_a_name_that_is_taken_gets_the_new_model(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", lambda _: b"old", takes="body")
     runtime.deploy("one", lambda _: b"new", takes="body")
     assert boto(runtime).invoke_endpoint(EndpointName="one", Body=b"x")["Body"].read() == b"new"
@@ -128,7 +133,7 @@ def test_a_name_that_is_taken_gets_the_new_model(runtime, boto):
         boto(runtime).invoke_endpoint(EndpointName="one", Body=b"x")
 
 
-def test_what_was_asked_is_counted(runtime, boto):
+def test_what_was_asked_is_counted(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("echo", echo, takes="body")
     client = boto(runtime)
     for _ in range(3):
@@ -139,13 +144,18 @@ def test_what_was_asked_is_counted(runtime, boto):
     assert runtime.in_flight("echo") == 0
 
 
-def test_sixty_four_requests_run_at_once(runtime, boto):
+def test_sixty_four_requests_run_at_once(runtime: Runtime, boto: Callable[..., Any]) -> None:
     together = threading.Barrier(64, timeout=20)
-    runtime.deploy("together", lambda body: body if together.wait() >= 0 else body, takes="body")
+
+    def meet(body: bytes) -> bytes:
+        together.wait()
+        return body
+
+    runtime.deploy("together", meet, takes="body")
     client = boto(runtime)
     answers = []
 
-    def ask():
+    def ask() -> None:
         answers.append(client.invoke_endpoint(EndpointName="together", Body=b"x")["Body"].read())
 
     threads = [threading.Thread(target=ask) for _ in range(64)]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from smrt_jupyter.local import Limits, Runtime
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def remember(value, invocation):
+
+def remember(_: Any, invocation: Any) -> Any:
     """Answer with how often this session has asked."""
     if invocation.session is None:
         return "no session"
@@ -19,12 +23,12 @@ def remember(value, invocation):
     return str(invocation.session["asked"])
 
 
-def ask(client, session_id=None, body=b"x"):
+def ask(client: Any, session_id: Any = None, body: Any = b"x") -> Any:
     members = {"SessionId": session_id} if session_id else {}
     return client.invoke_endpoint(EndpointName="one", Body=body, **members)
 
 
-def test_a_session_is_opened_used_and_closed(runtime, boto):
+def test_a_session_is_opened_used_and_closed(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", remember)
     client = boto(runtime)
     opened = ask(client, "NEW_SESSION")
@@ -40,14 +44,16 @@ def test_a_session_is_opened_used_and_closed(runtime, boto):
         ask(client, told[1])
 
 
-def test_a_payload_that_only_opens_a_session_does_not_reach_the_model(runtime, boto):
+def test_a_payload_that_only_opens_a_session_does_not_reach_the_model(
+    runtime: Runtime, boto: Callable[..., Any]
+) -> None:
     runtime.deploy("one", remember)
     opened = ask(boto(runtime), "NEW_SESSION", b'{"requestType": "NEW_SESSION"}')
     assert opened["NewSessionId"]
     assert runtime.executions("one") == 0
 
 
-def test_sessions_do_not_see_each_other(runtime, boto):
+def test_sessions_do_not_see_each_other(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", remember)
     client = boto(runtime)
     first, second = (ask(client, "NEW_SESSION")["NewSessionId"].partition(";")[0] for _ in range(2))
@@ -56,7 +62,7 @@ def test_sessions_do_not_see_each_other(runtime, boto):
     assert ask(client)["Body"].read() == b"no session"
 
 
-def test_a_session_that_nobody_uses_expires(boto):
+def test_a_session_that_nobody_uses_expires(boto: Callable[..., Any]) -> None:
     with Runtime(limits=Limits(session_seconds=0.0)) as runtime:
         runtime.deploy("one", remember)
         session_id = ask(boto(runtime), "NEW_SESSION")["NewSessionId"].partition(";")[0]
@@ -64,7 +70,7 @@ def test_a_session_that_nobody_uses_expires(boto):
             ask(boto(runtime), session_id)
 
 
-def test_a_session_stays_with_its_variant(runtime, boto):
+def test_a_session_stays_with_its_variant(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", variants={"a": (remember, 0.5), "b": (remember, 0.5)})
     client = boto(runtime)
     opened = ask(client, "NEW_SESSION")
@@ -73,7 +79,7 @@ def test_a_session_stays_with_its_variant(runtime, boto):
     assert stayed == {opened["InvokedProductionVariant"]}
 
 
-def test_a_stream_joins_a_session(runtime, boto):
+def test_a_stream_joins_a_session(runtime: Runtime, boto: Callable[..., Any]) -> None:
     runtime.deploy("one", remember)
     client = boto(runtime)
     session_id = ask(client, "NEW_SESSION")["NewSessionId"].partition(";")[0]

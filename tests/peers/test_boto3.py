@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -12,13 +13,16 @@ from botocore.exceptions import EventStreamError
 
 from smrt_jupyter.local import Faults, Runtime
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 
 @pytest.fixture
-def connect(monkeypatch):
+def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Make a client from variables alone, as a script does."""
     with ExitStack() as stack:
 
-        def make(environ, service="sagemaker-runtime", **config):
+        def make(environ: dict[str, str], service: Any = "sagemaker-runtime", **config: Any) -> Any:
             for name, value in environ.items():
                 monkeypatch.setenv(name, value)
             client = boto3.session.Session().client(service, config=Config(**config))
@@ -28,7 +32,7 @@ def connect(monkeypatch):
         yield make
 
 
-def test_invoke_endpoint(connect, serve):
+def test_invoke_endpoint(connect: Callable[..., Any], serve: Callable[..., dict[str, str]]) -> None:
     reply = connect(serve("mirror")).invoke_endpoint(
         EndpointName="one", Body="1,2", ContentType="text/csv", Accept="application/json", CustomAttributes="trace=1",
         InferenceId="i1", TargetVariant="AllTraffic", EnableExplanations="`true`", SessionId="NEW_SESSION",
@@ -42,7 +46,9 @@ def test_invoke_endpoint(connect, serve):
     assert "; Expires=" in reply["NewSessionId"]
 
 
-def test_invoke_endpoint_with_response_stream(connect, serve):
+def test_invoke_endpoint_with_response_stream(
+    connect: Callable[..., Any], serve: Callable[..., dict[str, str]]
+) -> None:
     body = json.dumps({"inputs": "Why is the sky bläulich?"})
     reply = connect(serve("speak")).invoke_endpoint_with_response_stream(
         EndpointName="one", Body=body, ContentType="application/json", Accept="application/jsonlines"
@@ -55,7 +61,7 @@ def test_invoke_endpoint_with_response_stream(connect, serve):
     assert reply["ContentType"] == "application/jsonlines"
 
 
-def test_invoke_endpoint_async(connect, serve):
+def test_invoke_endpoint_async(connect: Callable[..., Any], serve: Callable[..., dict[str, str]]) -> None:
     environ = serve("sums", "--asynchronous")
     reply = connect(environ).invoke_endpoint_async(EndpointName="one", Body=b"1,2\n", ContentType="text/csv")
     assert reply["ResponseMetadata"]["HTTPStatusCode"] == 202
@@ -77,7 +83,7 @@ KINDS = {
 STREAMED = {"ModelStreamError": "stream_error", "InternalStreamFailure": "stream_failure"}
 
 
-def test_every_modelled_error_is_parsed_as_its_own_class(connect):
+def test_every_modelled_error_is_parsed_as_its_own_class(connect: Callable[..., Any]) -> None:
     """The list is botocore's: a new modelled error that is not met here fails this test."""
     with Runtime() as runtime:
         client = connect(runtime.environ, retries={"total_max_attempts": 1})
@@ -105,12 +111,14 @@ def test_every_modelled_error_is_parsed_as_its_own_class(connect):
         ("legacy", "not_ready", 5), ("legacy", "model_error", 1),
     ],
 )  # fmt: skip
-def test_boto3_retries_here_as_often_as_against_the_service(connect, mode, kind, attempts):
+def test_boto3_retries_here_as_often_as_against_the_service(
+    connect: Callable[..., Any], mode: Any, kind: Any, attempts: Any
+) -> None:
     """How often is known from measurements of boto3 itself: what looked different here would be counted differently."""
     with Runtime(faults=Faults(**{kind: 1.0})) as runtime:
         runtime.deploy("one", lambda _: "x")
         total = 5 if mode == "legacy" else 3
         client = connect(runtime.environ, retries={"mode": mode, "total_max_attempts": total})
-        with pytest.raises(Exception, match="InvokeEndpoint|Connection was closed"):
+        with pytest.raises(Exception, match=r"InvokeEndpoint|Connection was closed"):
             client.invoke_endpoint(EndpointName="one", Body=b"x")
         assert len(runtime.requests) == attempts

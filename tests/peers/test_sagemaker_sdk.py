@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from typing import TYPE_CHECKING, Any
 
 from sdk import sdk_python
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 CODE = """
 import io, json, sys
@@ -20,7 +25,7 @@ answers = {}
 """
 
 
-def run(environ, home, code):
+def run(environ: dict[str, str], home: Path, code: Any) -> Any:
     script = f"{CODE}\n{code}\nprint(json.dumps(answers))"
     told = {**environ, "HOME": str(home), "SAGEMAKER_SUPPRESS_V2_WARNING": "1"}
     done = subprocess.run(
@@ -30,7 +35,7 @@ def run(environ, home, code):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_predictor_with_each_serializer(serve, tmp_path):
+def test_predictor_with_each_serializer(serve: Callable[..., dict[str, str]], tmp_path: Path) -> None:
     code = """
 rows = [[1.0, 2.5], [3.0, 4.25]]
 inputs = {
@@ -64,13 +69,16 @@ answers["RecordSerializer"] = [content_type, stream.read().decode("latin-1")]
     }  # fmt: skip
 
 
-def test_predictor_with_the_deserializers_that_read_predictions(serve, tmp_path):
+def test_predictor_with_the_deserializers_that_read_predictions(
+    serve: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
     code = """
 rows = [[1.0, 2.5], [3.0, 4.25]]
 for name in ("JSONDeserializer", "JSONLinesDeserializer", "NumpyDeserializer", "BytesDeserializer"):
     predictor = Predictor("one", session, serializer=s.CSVSerializer(), deserializer=getattr(d, name)())
     given = predictor.predict(rows)
-    answers[name] = given.tolist() if name == "NumpyDeserializer" else given.decode() if isinstance(given, bytes) else given
+    given = given.decode() if isinstance(given, bytes) else given
+    answers[name] = given.tolist() if name == "NumpyDeserializer" else given
 """
     assert run(serve("sums"), tmp_path, code) == {
         "JSONDeserializer": {"predictions": [3.5, 7.25]},
@@ -80,7 +88,7 @@ for name in ("JSONDeserializer", "JSONLinesDeserializer", "NumpyDeserializer", "
     }
 
 
-def test_predict_stream(serve, tmp_path):
+def test_predict_stream(serve: Callable[..., dict[str, str]], tmp_path: Path) -> None:
     code = """
 from sagemaker.iterators import ByteIterator, LineIterator
 predictor = Predictor("one", session, serializer=s.JSONSerializer())
@@ -93,13 +101,14 @@ answers["lines"] = [line.decode() for line in predictor.predict_stream(value, it
     assert given == {"bytes": "".join(f"{line}\n" for line in lines), "lines": lines}
 
 
-def test_async_predictor(serve, tmp_path):
+def test_async_predictor(serve: Callable[..., dict[str, str]], tmp_path: Path) -> None:
     code = """
 from sagemaker.predictor_async import AsyncPredictor
 from sagemaker.async_inference import WaiterConfig
 from sagemaker.exceptions import AsyncInferenceModelError
 quick = WaiterConfig(max_attempts=20, delay=1)
-predictor = AsyncPredictor(Predictor("one", session, serializer=s.JSONSerializer(), deserializer=d.JSONDeserializer()), "one")
+kinds = {"serializer": s.JSONSerializer(), "deserializer": d.JSONDeserializer()}
+predictor = AsyncPredictor(Predictor("one", session, **kinds), "one")
 answers["waited"] = predictor.predict({"a": 1}, waiter_config=quick)
 later = predictor.predict_async({"a": 2})
 answers["locations"] = [later.output_path, later.failure_path]
@@ -117,7 +126,7 @@ sys.stdout.flush(); print(json.dumps(answers)); sys.stdout.flush(); os._exit(0) 
     assert "as you wish" in given["error"]
 
 
-def test_errors_of_a_predictor(serve, tmp_path):
+def test_errors_of_a_predictor(serve: Callable[..., dict[str, str]], tmp_path: Path) -> None:
     code = """
 from botocore.exceptions import ClientError
 for name, value in (("one", {"status": 507}), ("none", {})):

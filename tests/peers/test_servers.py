@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -13,6 +14,10 @@ from botocore.config import Config
 from environments import python_with
 
 from smrt_jupyter.local import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 MLFLOW = ("mlflow-skinny==3.17.2", "scikit-learn", "pandas", "flask")
 INFERENCE_SERVER = ("inference-server==1.3.3",)
@@ -68,7 +73,7 @@ make_server("127.0.0.1", 0, inference_server.create_app(), threaded=True, fd=lis
 
 
 @contextmanager
-def running(python, code, folder):
+def running(python: Any, code: Any, folder: Any) -> Iterator[Any]:
     """Run a server of theirs until the test ends, and give its address."""
     with subprocess.Popen(
         [str(python), "-W", "ignore", "-c", code], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -85,7 +90,7 @@ def running(python, code, folder):
 
 
 @pytest.fixture
-def ask():
+def ask() -> Iterator[Any]:
     with Runtime() as runtime:
         told = runtime.environ
         client = boto3.client(
@@ -97,7 +102,7 @@ def ask():
             config=Config(retries={"total_max_attempts": 1}),
         )
 
-        def invoke(address, body, **members):
+        def invoke(address: Any, body: Any, **members: Any) -> Any:
             if not runtime.endpoints:
                 runtime.deploy("one", address)
             reply = client.invoke_endpoint(EndpointName="one", Body=body, **members)
@@ -108,7 +113,7 @@ def ask():
         client.close()
 
 
-def test_mlflow_answers_behind_an_endpoint(ask, tmp_path):
+def test_mlflow_answers_behind_an_endpoint(ask: Any, tmp_path: Path) -> None:
     with running(python_with("mlflow", *MLFLOW), SERVE_MLFLOW, tmp_path) as address:
         for key, value in {
             "dataframe_split": {"columns": ["a", "b"], "data": [[1.5, 2.0], [3.0, 4.0]]},
@@ -124,7 +129,7 @@ def test_mlflow_answers_behind_an_endpoint(ask, tmp_path):
     assert "application/xml" in error.value.response["OriginalMessage"]
 
 
-def test_inference_server_answers_behind_an_endpoint(ask, tmp_path):
+def test_inference_server_answers_behind_an_endpoint(ask: Any, tmp_path: Path) -> None:
     python = python_with("inference-server", *INFERENCE_SERVER)
     with running(python, SERVE_INFERENCE_SERVER, tmp_path) as address:
         members = {"ContentType": "text/csv", "Accept": "text/csv"}
