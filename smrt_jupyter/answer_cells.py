@@ -40,7 +40,7 @@ def of_rows(items: list[Any]) -> Array | list[Any] | dict[str, Array | list[Any]
         columns = {name: column([item.get(name) for item in items]) for name in names}
         told = {name: cells for name, cells in columns.items() if not _is_empty(cells)} or columns
         return next(iter(told.values())) if len(told) == 1 else told
-    if items and all(_is_labels(item) for item in items):
+    if items and all(is_labels(item) for item in items):
         labels = sorted({str(each["label"]) for item in items for each in item})
         if all(len(item) == len(labels) for item in items):
             scores = [{str(each["label"]): each["score"] for each in item} for item in items]
@@ -48,7 +48,17 @@ def of_rows(items: list[Any]) -> Array | list[Any] | dict[str, Array | list[Any]
     return column(items)
 
 
-def _is_labels(item: Any) -> bool:
+def is_labels(item: Any) -> bool:
+    """Tell whether a value is Hugging Face's list of labels with their scores.
+
+    Parameters
+    ----------
+    item : object
+
+    Returns
+    -------
+    bool
+    """
     return (
         isinstance(item, list)
         and bool(item)

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from smrt_jupyter import codecs
-from smrt_jupyter.answer_cells import column, of_rows
+from smrt_jupyter.answer_cells import column, is_labels, of_rows
 from smrt_jupyter.errors import AnswerError
 from smrt_jupyter.tables import Array, Table, is_sparse, is_table
 
@@ -58,6 +58,9 @@ _WRAPPERS = (
 
 _ONE_ROW = frozenset({"prediction", "embedding", "embeddings", "projection", "probabilities", "output", "result"})
 """Keys whose list of numbers may be the answer of one row; under any other it would be an answer for each."""
+
+_ALL_ROWS = frozenset(_WRAPPERS) - _ONE_ROW
+"""Keys whose list has an answer for each row, so that a list of another length answers nothing."""
 
 _LABELS = ("labels", "classes", "class_names")
 """Keys that name the columns of ``probabilities``, not the rows."""
@@ -94,6 +97,8 @@ def per_row(value: Any, rows: int, path: str | None = None) -> Answers:
     if path is not None:
         value = at_path(value, path)
     found = _find(value, rows)
+    if found is None and rows == 1 and isinstance(value, list) and all(type(item) in (int, float) for item in value):
+        found = column([value]) if value else None  # the probabilities of all classes, of the one picture that was sent
     if found is None:
         raise AnswerError(f"{rows} rows were sent and {_told(value)} came back.", rows=range(rows))
     return found
@@ -177,8 +182,7 @@ def _as_json(value: Any) -> Any:
     if is_sparse(value):
         return value.toarray().tolist()
     if is_table(value):
-        records = codecs.find("application/json", template='{"records": $records}')
-        return json.loads(records.encode(value))["records"]
+        return json.loads(codecs.find("application/json", template={"record_template": "$features_kvp"}).encode(value))
     if isinstance(value, dict):
         return {name: _as_json(inner) for name, inner in value.items()}
     return value
@@ -250,11 +254,15 @@ def _number(text: str) -> float | int | None:
 
 
 def _of_object(value: Mapping[str, Any], rows: int) -> Answers | None:
-    for look in (_clarify, _tensors, _chat, _columns, _wrapped):
+    if _has_tensors(value):
+        return _tensors(value, rows)
+    for look in (_clarify, _chat, _columns, _wrapped):
         found = look(value, rows)
         if found is not None:
             return found
-    return of_rows([dict(value)]) if rows == 1 and value and "error" not in value else None
+    if rows != 1 or not value or "error" in value or any(isinstance(value.get(name), list) for name in _ALL_ROWS):
+        return None
+    return of_rows([dict(value)])
 
 
 def _clarify(value: Mapping[str, Any], rows: int) -> Answers | None:
@@ -267,15 +275,17 @@ def _clarify(value: Mapping[str, Any], rows: int) -> Answers | None:
     return _find(data if reader is None else reader.decode(data.encode()), rows)
 
 
-def _tensors(value: Mapping[str, Any], rows: int) -> Answers | None:
-    """KServe v2: ``{"outputs": [{"name": ..., "shape": ..., "data": ...}]}``."""
+def _has_tensors(value: Mapping[str, Any]) -> bool:
     outputs = value.get("outputs")
     if not (isinstance(outputs, list) and outputs):
-        return None
-    if not all(isinstance(each, Mapping) and {"name", "shape", "data"} <= set(each) for each in outputs):
-        return None
+        return False
+    return all(isinstance(each, Mapping) and {"name", "shape", "data"} <= set(each) for each in outputs)
+
+
+def _tensors(value: Mapping[str, Any], rows: int) -> Answers | None:
+    """KServe v2: ``{"outputs": [{"name": ..., "shape": ..., "data": ...}]}``."""
     try:
-        tensors = {str(each["name"]): np.array(each["data"]).reshape(each["shape"]) for each in outputs}
+        tensors = {str(each["name"]): np.array(each["data"]).reshape(each["shape"]) for each in value["outputs"]}
     except (ValueError, TypeError):
         return None
     return _of_columns(tensors, rows)
@@ -331,7 +341,7 @@ def _wrapped(value: Mapping[str, Any], rows: int) -> Answers | None:
             return found
         if rows == 1 and name in _ONE_ROW and isinstance(inner, list) and len(value) == 1:
             return column([inner])
-        if name in ("predictions", "outputs", "results"):
+        if name in _ALL_ROWS:
             return None  # a wrong number of answers must not be taken for something else
     return None
 
@@ -341,9 +351,7 @@ def _of_list(items: list[Any], rows: int) -> Answers | None:
         return of_rows(_in_order(items))
     if len(items) == 1 and isinstance(items[0], list | Mapping):
         return _find(items[0], rows)
-    if rows == 1 and items and all(isinstance(item, Mapping) and {"label", "score"} <= set(item) for item in items):
-        return of_rows([items])
-    return None
+    return of_rows([items]) if rows == 1 and is_labels(items) else None
 
 
 def _in_order(items: list[Any]) -> list[Any]:

@@ -309,17 +309,17 @@ class Endpoint(Destination):
         y    3.0
         dtype: float64
         """
-        score = distributed.predict_as_score if distributed.engine_of(table) else type(self).score
-        return score(
-            self,
-            table,
-            journal=journal,
-            progress=progress,
-            on_error=on_error,
-            asynchronous=asynchronous,
-            s3_input_prefix=s3_input_prefix,
-            target_model_column=target_model_column,
-        )[0]
+        options = {
+            "journal": journal,
+            "progress": progress,
+            "on_error": on_error,
+            "asynchronous": asynchronous,
+            "s3_input_prefix": s3_input_prefix,
+            "target_model_column": target_model_column,
+        }
+        if distributed.engine_of(table):
+            return distributed.predict(self, table, **options)
+        return self.score(table, **options)[0]
 
     def score(  # noqa: PLR0913 - those of `predict`
         self,

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter import file_formats, fingerprint, routing, scoring, wire
+from smrt_jupyter.batches import Batch
 from smrt_jupyter.journal import Journal
 from smrt_jupyter.s3_files import S3File, upload
 from smrt_jupyter.tables import Table
-from smrt_jupyter.workers import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from smrt_jupyter.answers import Answers
+    from smrt_jupyter.batches import RawReply
     from smrt_jupyter.endpoint import Endpoint
     from smrt_jupyter.progress import Watch
     from smrt_jupyter.report import RunReport
-    from smrt_jupyter.workers import RawReply
 
 BYTES_IN_FLIGHT = 32 * 1024 * 1024
 """Less than for a table that is in memory: here the tables themselves are the larger part."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, SimpleMatcherResult, context_matcher
+from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, argument_group, magic_arguments
 from traitlets import Bool, Unicode
@@ -25,7 +26,6 @@ from smrt_jupyter.options import (
     ONLY_ASYNC,
     PREVIEWS,
     OptionError,
-    complain,
     deed_of,
     did_you_mean,
     help_text,
@@ -142,7 +142,7 @@ class SageMakerMagics(Magics):
     # -- from the line to a deed ----------------------------------------------------------------------------------
 
     def _do(self, line: str, cell: str | None) -> Any:
-        told = parse(parser(), line)
+        told = parse(parser(), line, UsageError)
         if told.help or not (line.strip() or (cell or "").strip()):
             print(help_text(parser()))  # noqa: T201 - what a person asked to read
             return None
@@ -351,7 +351,6 @@ def parser() -> argparse.ArgumentParser:
     """Give the parser of the magic's options."""
     made: argparse.ArgumentParser = SageMakerMagics.sagemaker.parser
     made.allow_abbrev = False  # --target would be any of three
-    made.error = complain  # type: ignore[method-assign] # IPython's own leaves no error in the notebook
     return made
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import textwrap
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from smrt_jupyter.errors import SmrtError
 
@@ -133,19 +133,16 @@ def with_hyphens(word: str) -> str:
     return f"{name.replace('_', '-')}{equals}{value}"
 
 
-def complain(message: str) -> NoReturn:
-    """Raise what a parser has to complain of."""
-    raise OptionError(f"{message[:1].upper()}{message[1:]}.")
-
-
-def parse(parser: ArgumentParser, line: str) -> Namespace:
+def parse(parser: ArgumentParser, line: str, misuse: type[Exception]) -> Namespace:
     """Parse the line of a magic.
 
     Parameters
     ----------
     parser : ArgumentParser
-        That calls `complain`.
+        The magic's.
     line : str
+    misuse : type
+        What the parser raises; IPython's completer wants it to be IPython's own.
 
     Returns
     -------
@@ -156,7 +153,10 @@ def parse(parser: ArgumentParser, line: str) -> Namespace:
     OptionError
         For an option that there is not, or one without its value.
     """
-    told, unknown = parser.parse_known_args([with_hyphens(word) for word in split(line)])
+    try:
+        told, unknown = parser.parse_known_args([with_hyphens(word) for word in split(line)])
+    except misuse as error:
+        raise OptionError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
     if unknown:
         word = unknown[0].partition("=")[0]
         if word.startswith("-"):

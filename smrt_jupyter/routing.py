@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from smrt_jupyter.endpoint import Endpoint
     from smrt_jupyter.report import RunReport
     from smrt_jupyter.tables import Array
-    from smrt_jupyter.workers import RawReply
+    from smrt_jupyter.batches import RawReply
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from smrt_jupyter import errors
+from smrt_jupyter.batches import Batch
+from smrt_jupyter.causes import PASSES_NOTHING
 from smrt_jupyter.progress import Watch, watcher
 from smrt_jupyter.report import RunReport
-from smrt_jupyter.workers import PASSES_NOTHING, Batch, Run
+from smrt_jupyter.workers import Run
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Sequence
 
     from smrt_jupyter.answers import Answers
+    from smrt_jupyter.batches import RawReply
     from smrt_jupyter.codecs.base import Writer
     from smrt_jupyter.journal import Journal, Part
     from smrt_jupyter.policy import Policy
-    from smrt_jupyter.workers import RawReply
 
     Send = Callable[[bytes, range, Callable[[errors.InvokeError, float], None], threading.Event], RawReply]
 

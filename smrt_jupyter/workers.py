@@ -9,34 +9,24 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from math import ceil
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from smrt_jupyter import chunks, errors
-from smrt_jupyter.assembly import Assembly
+from smrt_jupyter.batches import Batch, Chunk, RawReply
+from smrt_jupyter.causes import PASSES_NOTHING, SizeLimit, is_for_want_of_capacity
 from smrt_jupyter.concurrency import Limit, Ticket
-from smrt_jupyter.policy import status_of
 from smrt_jupyter.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from smrt_jupyter.answers import Answers
-    from smrt_jupyter.codecs.base import Writer
-    from smrt_jupyter.journal import Journal, Part
     from smrt_jupyter.policy import Policy
     from smrt_jupyter.progress import Watch
     from smrt_jupyter.report import RunReport
 
 BYTES_IN_FLIGHT = 64 * 1024 * 1024
 """Bodies that are held at once where the policy fixes no concurrency: a run costs about two to three times as much."""
-
-LARGE_BODY = 1_000_000
-"""A connection that breaks while less than this is being sent has another cause than the body's size."""
-
-CLEARLY_SMALLER = 0.9
-"""What is tried next after a refused size: sizes of chunks differ by a little, and each would be refused in turn."""
 
 HOPELESS = 16
 """Requests that may fail before a run stops in which none has passed: every one may be billed."""
@@ -49,74 +39,6 @@ TICK = 0.1
 
 PARTING = 0.3
 """Seconds that an interrupted run leaves to replies that are just coming in."""
-
-PASSES_NOTHING = (
-    errors.CredentialsError,
-    errors.AccessDenied,
-    errors.EndpointNotFound,
-    errors.ValidationFailed,
-)
-"""What is refused for one chunk like this is refused for all of them."""
-
-TOO_LARGE = 413
-UNAVAILABLE = 503
-NEVER_ANSWERED = 0
-"""Statuses: of the reply, of the service, and of a container that ran into the service's 60 s."""
-
-
-class RawReply(Protocol):
-    """What `send` brings, and a journal keeps."""
-
-    @property
-    def body(self) -> bytes:
-        """The payload."""
-
-    @property
-    def content_type(self) -> str:
-        """Its media type."""
-
-
-@dataclass(eq=False)
-class Batch:
-    """Rows that are in memory together: a whole table, or a piece of a long file.
-
-    Parameters
-    ----------
-    rows : range
-        Where they are in the run.
-    write : callable
-        ``(start, stop) -> bytes``, counted from the first row of the batch.
-    read : callable
-        ``(reply, rows) -> answers``, counted in the run.
-    journal : Journal or Part, optional
-        Counted from the first row of the batch.
-    boundaries : sequence of int
-        Rows, counted from the first of the batch, that no request reaches across.
-    """
-
-    rows: range
-    write: Writer
-    read: Callable[[RawReply, range], Answers]
-    journal: Journal | Part | None = None
-    boundaries: Sequence[int] = ()
-    assembly: Assembly = field(init=False)
-    left: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.assembly = Assembly(len(self.rows))
-        self.left = len(self.rows)
-
-
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    batch: Batch
-    within: range
-
-    @property
-    def rows(self) -> range:
-        """Where it is in the run."""
-        offset = self.batch.rows.start
-        return range(self.within.start + offset, self.within.stop + offset)
 
 
 class _Turn(threading.Event):
@@ -188,7 +110,7 @@ class Run:
         self.place = threading.Condition(self.lock)
         self.news = threading.Condition(self.lock)
         self.limit = Limit(fixed=policy.concurrency, maximum=policy.concurrency_max)
-        self.pending: deque[_Chunk] = deque()
+        self.pending: deque[Chunk] = deque()
         self.open: deque[Batch] = deque()
         self.no_more = False
         self.held = 0
@@ -198,8 +120,7 @@ class Run:
         self.failures: list[tuple[range, errors.SmrtError]] = []
         self.crash: BaseException | None = None
         self.abandoned = False
-        self.bytes_accepted = 0
-        self.bytes_limit = min(policy.payload_limit, policy.chunk_bytes or policy.payload_limit)
+        self.size_limit = SizeLimit(min(policy.payload_limit, policy.chunk_bytes or policy.payload_limit))
 
     # -- the caller's thread --------------------------------------------------------------------------------------
 
@@ -269,7 +190,7 @@ class Run:
         finished: list[range] = []
         for within, reply in batch.journal.finished() if batch.journal else ():
             try:
-                batch.assembly.place(within, batch.read(reply, _Chunk(batch, within).rows))
+                batch.assembly.place(within, batch.read(reply, Chunk(batch, within).rows))
             except (errors.AnswerError, errors.CodecError):
                 continue  # kept although it could not be read: it is asked for again
             finished.append(within)
@@ -277,7 +198,9 @@ class Run:
         planned: list[range] = []
         if known < len(batch.rows):
             weight = chunks.weigh(len(batch.rows), batch.write, self.policy)
-            planned = chunks.cut(len(batch.rows), weight, self.policy, batch.boundaries)
+            planned = chunks.cut(
+                len(batch.rows), weight, self.policy, batch.boundaries, of=self.report.rows
+            )
         with self.lock:
             batch.left -= known
             self.report.rows_resumed += known
@@ -287,7 +210,7 @@ class Run:
                 affordable = max(1, int(self.bytes_in_flight / max(heaviest, 1.0)))
                 self.limit.maximum = min(self.policy.concurrency_max, affordable)
             self.open.append(batch)
-            self.pending.extend(_Chunk(batch, within) for within in chunks.missing(planned, finished))
+            self.pending.extend(Chunk(batch, within) for within in chunks.missing(planned, finished))
             self._more_threads()
             self.work.notify_all()
 
@@ -339,7 +262,7 @@ class Run:
             finally:
                 self._let_go()
 
-    def _take(self) -> _Chunk | None:
+    def _take(self) -> Chunk | None:
         with self.lock:
             while not self.stop.is_set():
                 if self.pending and self.held - len(self.waiting) <= self.limit.value:
@@ -362,10 +285,10 @@ class Run:
             if self._has_news():
                 self.news.notify()
 
-    def _handle(self, chunk: _Chunk) -> None:
+    def _handle(self, chunk: Chunk) -> None:
         try:
             body = chunk.batch.write(chunk.within.start, chunk.within.stop)
-            if len(body) > self.bytes_limit:
+            if len(body) > self.size_limit.bytes:
                 self._divide(chunk, len(body))
                 return
             turn = _Turn(self, len(body))
@@ -374,7 +297,7 @@ class Run:
             try:
                 reply = self.send(body, chunk.rows, turn.on_retry, turn)
             except BaseException as error:
-                too_large = self._was_too_large(error, len(body))
+                too_large = self.size_limit.was_too_large(error, len(body))
                 if isinstance(error, PASSES_NOTHING) and not too_large:
                     self.stop.set()  # before its place is given to a request that would meet the same
                 self._leave(turn, error)
@@ -382,7 +305,7 @@ class Run:
                     return  # one of the chunks that were not sent
                 if not too_large:
                     raise
-                self._divide(chunk, len(body), refused=True)
+                self._divide(chunk, len(body))
                 return
             self._leave(turn, None)
             del body
@@ -427,8 +350,8 @@ class Run:
         if error is None:
             self.limit.succeeded(ticket, now)
             self.report.latencies.append(now - ticket.started)
-            self.bytes_accepted = max(self.bytes_accepted, turn.size)
-        elif _is_for_want_of_capacity(error):
+            self.size_limit.accepted(turn.size)
+        elif is_for_want_of_capacity(error):
             self.limit.refused(ticket, now)
         else:
             self.limit.ended()
@@ -441,7 +364,7 @@ class Run:
     def _note_concurrency(self) -> None:
         self.report.note_concurrency(self.clock() - self.began, self.limit.value, self.limit.in_flight)
 
-    def _keep(self, chunk: _Chunk, reply: RawReply) -> None:
+    def _keep(self, chunk: Chunk, reply: RawReply) -> None:
         """Put a reply where it is safe, then where it belongs.
 
         The journal comes first, and keeps a reply that cannot be read, too: it is paid for, and a corrected `path` may
@@ -465,7 +388,7 @@ class Run:
                 self.failures.append((chunk.rows, trouble))
                 self.stop.set()
 
-    def _fail(self, chunk: _Chunk, error: errors.SmrtError) -> None:
+    def _fail(self, chunk: Chunk, error: errors.SmrtError) -> None:
         _forget_frames(error)
         with self.lock:
             if getattr(error, "rows", chunk.rows) is None:
@@ -476,30 +399,14 @@ class Run:
             if hopeless:
                 self.stop.set()
 
-    # -- bodies that are too large --------------------------------------------------------------------------------
-
-    def _was_too_large(self, error: BaseException, size: int) -> bool:
-        match error:
-            case errors.PayloadTooLarge():
-                return True
-            case errors.ValidationFailed():
-                return "oversize body" in error.message
-            case errors.ModelError():
-                return error.status == TOO_LARGE
-            case errors.ConnectionFailed():
-                return not error.request_was_whole and size > max(LARGE_BODY, self.bytes_accepted)
-        return False
-
-    def _divide(self, chunk: _Chunk, size: int, *, refused: bool = False) -> None:
-        """Cut a chunk again, and remember the size that was refused."""
+    def _divide(self, chunk: Chunk, size: int) -> None:
+        """Cut a chunk again that is too large."""
         with self.lock:
-            if refused and size > self.bytes_accepted:
-                self.bytes_limit = min(self.bytes_limit, max(self.bytes_accepted, int(size * CLEARLY_SMALLER)))
-            limit = self.bytes_limit
+            limit = self.size_limit.bytes
             if len(chunk.within) > 1:
                 self.report.divided += 1
                 pieces = chunks.divide(chunk.within, max(2, ceil(size / limit)))
-                self.pending.extendleft(_Chunk(chunk.batch, within) for within in reversed(pieces))
+                self.pending.extendleft(Chunk(chunk.batch, within) for within in reversed(pieces))
                 self.work.notify_all()
                 return
         told = f"This row alone is a request of {size:,} bytes, and the endpoint takes {limit:,} or less."
@@ -511,15 +418,3 @@ def _forget_frames(error: BaseException | None) -> None:
     while error is not None:
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
-
-
-def _is_for_want_of_capacity(error: BaseException) -> bool:
-    """Tell what fewer requests in flight would have avoided: refusals, and answers that came too late."""
-    match error:
-        case errors.Throttled() | errors.TimedOut():
-            return True
-        case errors.ServiceError():
-            return status_of(error) == UNAVAILABLE
-        case errors.ModelError():
-            return error.status == NEVER_ANSWERED
-    return False

@@ -209,9 +209,13 @@ def test_nulls_that_take_no_bytes_are_counted(codec: type[Codec], new: Any) -> N
             codec().decode(body.getvalue())
 
 
-def test_types_that_are_not_plain_are_refused_by_the_name_of_their_column() -> None:
-    union = pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["a", "b"])])
-    table = pa.table({"odd": union})
+UNION = pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["a", "b"])])
+INTERVAL = pa.array([(1, 2, 3)], type=pa.month_day_nano_interval())
+
+
+@pytest.mark.parametrize("odd", [UNION, INTERVAL, pa.array([[(1, 2, 3)]], type=pa.list_(INTERVAL.type))])
+def test_types_that_are_not_plain_are_refused_by_the_name_of_their_column(odd: Any) -> None:
+    table = pa.table({"odd": odd})
     body = io.BytesIO()
     with pa.ipc.new_stream(body, table.schema) as writer:
         writer.write_table(table)

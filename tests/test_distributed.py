@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import require
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier
 
-from conftest import require
 from smrt_jupyter import (
     AnswerError,
     Endpoint,
@@ -126,6 +126,11 @@ def test_a_missing_answer_needs_a_type_that_can_miss() -> None:
         distributed.predict(UNREACHABLE, None, answer="int64", on_error="return")
 
 
+def test_the_engines_own_progress_is_the_one_to_watch() -> None:
+    with pytest.raises(ValueError, match="shows its own progress"):
+        distributed.predict(UNREACHABLE, None, progress=True)
+
+
 def test_other_tables_are_not_taken() -> None:
     with pytest.raises(TypeError, match="DataFrame is no Dask DataFrame"):
         distributed.predict(UNREACHABLE, pd.DataFrame({"a": [1]}))
@@ -135,7 +140,7 @@ def test_other_tables_are_not_taken() -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster(runtime: LocalRuntime) -> Iterator[Any]:  # noqa: ARG001 - it must be open before the workers start
+def cluster(runtime: LocalRuntime) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     with (
@@ -157,7 +162,9 @@ def test_dask_scores_the_flights(cluster: Any, delays: Endpoint, file: str, pred
     pd.testing.assert_series_equal(scored.compute(), predicted, check_exact=True)
 
 
-def test_the_same_call_takes_a_dask_frame(cluster: Any, delays: Endpoint, flights: pd.DataFrame, predicted: pd.Series) -> None:  # noqa: ARG001 - the default scheduler
+def test_the_same_call_takes_a_dask_frame(
+    cluster: Any, delays: Endpoint, flights: pd.DataFrame, predicted: pd.Series
+) -> None:
     import dask.dataframe as dd
 
     some = flights[FEATURES].iloc[::40]
@@ -184,14 +191,14 @@ def numbers() -> Any:
     return dd.from_pandas(pd.DataFrame({"a": np.arange(20)}, index=np.arange(20) * 10), npartitions=4)
 
 
-def test_dask_keeps_an_index_without_known_divisions(cluster: Any, runtime: LocalRuntime, numbers: Any) -> None:  # noqa: ARG001
+def test_dask_keeps_an_index_without_known_divisions(cluster: Any, runtime: LocalRuntime, numbers: Any) -> None:
     endpoint = runtime.deploy("twice", lambda rows: 2.0 * rows[0])
     found = distributed.predict(endpoint, numbers.clear_divisions())
     assert found.divisions == (None,) * 5
     assert found.compute().to_dict() == {10 * number: 2.0 * number for number in range(20)}
 
 
-def test_partitions_without_rows_send_nothing(cluster: Any, runtime: LocalRuntime, numbers: Any) -> None:  # noqa: ARG001
+def test_partitions_without_rows_send_nothing(cluster: Any, runtime: LocalRuntime, numbers: Any) -> None:
     counted = Counted()
     endpoint = runtime.deploy("counted", counted)
     found = distributed.predict(endpoint, numbers[numbers["a"] < 3]).compute()
@@ -201,17 +208,19 @@ def test_partitions_without_rows_send_nothing(cluster: Any, runtime: LocalRuntim
     assert counted.rows == [3]
 
 
-def test_dasks_retries_do_not_multiply_ours(cluster: Any, runtime: LocalRuntime, numbers: Any) -> None:  # noqa: ARG001
+def test_dasks_retries_do_not_multiply_ours(cluster: Any, runtime: LocalRuntime, numbers: Any) -> None:
     """The partition with the row that fails is asked about as often as `Policy` says, however often Dask tries."""
     counted = Counted(error="no 13")
-    endpoint = runtime.deploy("counted", counted).replace(policy=Policy(attempts=3, retry_model_errors=True, wait_initial=0.0))
+    endpoint = runtime.deploy("counted", counted).replace(
+        policy=Policy(attempts=3, retry_model_errors=True, wait_initial=0.0)
+    )
     with pytest.raises(ModelError, match="no 13") as failed:
         distributed.predict(endpoint, numbers).compute(retries=4)
     assert failed.value.attempts == 3
     assert sorted(counted.rows) == [5] * 6
 
 
-def test_concurrency_is_per_worker_process(cluster: Any, runtime: LocalRuntime, numbers: Any) -> None:  # noqa: ARG001
+def test_concurrency_is_per_worker_process(cluster: Any, runtime: LocalRuntime, numbers: Any) -> None:
     """Two processes of two threads each, with two requests in flight in each process: four, not eight."""
     counted = Counted()
     endpoint = runtime.deploy("counted", counted).replace(policy=Policy(concurrency=2, chunk_rows=1))
@@ -220,7 +229,7 @@ def test_concurrency_is_per_worker_process(cluster: Any, runtime: LocalRuntime, 
     assert 2 <= counted.most <= 4
 
 
-def test_rows_that_fail_are_missing_and_explained(cluster: Any, runtime: LocalRuntime, numbers: Any) -> None:  # noqa: ARG001
+def test_rows_that_fail_are_missing_and_explained(cluster: Any, runtime: LocalRuntime, numbers: Any) -> None:
     endpoint = runtime.deploy("counted", Counted(error="no 13")).replace(policy=Policy(chunk_rows=1))
     found = distributed.predict(endpoint, numbers, on_error="return").compute()
     assert found.index[found["prediction"].isna()].tolist() == [130]
@@ -234,14 +243,18 @@ def test_an_endpoint_that_is_not_there_explains_every_row(numbers: Any) -> None:
     assert found["prediction_error"].str.startswith("CredentialsError: endpoint 'nobody'").all()
 
 
-def test_a_journal_keeps_what_each_partition_finished(cluster: Any, runtime: LocalRuntime, numbers: Any, tmp_path: Path) -> None:  # noqa: ARG001
+def test_a_journal_keeps_what_each_partition_finished(
+    cluster: Any, runtime: LocalRuntime, numbers: Any, tmp_path: Path
+) -> None:
     counted = Counted(error="no 13")
     endpoint = runtime.deploy("counted", counted).replace(policy=Policy(chunk_rows=1))
     with pytest.raises(Exception, match="13"):
         distributed.predict(endpoint, numbers, journal=tmp_path).compute()
     sent = len(counted.rows)
     counted.error = None
-    assert distributed.predict(endpoint, numbers, journal=tmp_path).compute().tolist() == [2.0 * row for row in range(20)]
+    assert distributed.predict(endpoint, numbers, journal=tmp_path).compute().tolist() == [
+        2.0 * row for row in range(20)
+    ]
     kept = 20 - (len(counted.rows) - sent)
     assert kept >= 4  # the others of its partition, and whatever partitions Dask had finished
     assert len(counted.rows) <= 21
@@ -257,7 +270,9 @@ def test_a_journal_keeps_what_each_partition_finished(cluster: Any, runtime: Loc
         ([{"x": 1.0, "y": 2.0}] * 5, {"x": float, "z": float}, "answers 'x', 'y' a row, where 'x', 'z' was expected"),
     ],
 )
-def test_answers_of_another_type_are_errors(runtime: LocalRuntime, numbers: Any, answers: Any, answer: Any, said: str) -> None:
+def test_answers_of_another_type_are_errors(
+    runtime: LocalRuntime, numbers: Any, answers: Any, answer: Any, said: str
+) -> None:
     endpoint = runtime.deploy("fixed", lambda rows: answers[: len(rows)]).replace(accept="application/json")
     with pytest.raises(AnswerError, match=said):
         distributed.predict(endpoint, numbers, answer=answer).compute(scheduler="synchronous")
@@ -273,7 +288,9 @@ def test_answers_of_another_type_are_errors(runtime: LocalRuntime, numbers: Any,
         ([0.5, None, 0.5, 0.5, 0.5], "float64", [0.5, None, 0.5, 0.5, 0.5] * 4),
     ],
 )
-def test_answers_of_the_declared_type_come_back(runtime: LocalRuntime, numbers: Any, answers: Any, answer: Any, expected: Any) -> None:
+def test_answers_of_the_declared_type_come_back(
+    runtime: LocalRuntime, numbers: Any, answers: Any, answer: Any, expected: Any
+) -> None:
     endpoint = runtime.deploy("fixed", lambda rows: answers[: len(rows)]).replace(accept="application/json")
     found = distributed.predict(endpoint, numbers, answer=answer)
     computed = found.compute(scheduler="synchronous")
@@ -283,13 +300,15 @@ def test_answers_of_the_declared_type_come_back(runtime: LocalRuntime, numbers: 
 
 @pytest.mark.parametrize("answer", [{"x": "float64", "y": "float64"}, {"y": "float64"}])
 def test_several_answers_a_row_are_named(runtime: LocalRuntime, numbers: Any, answer: Any) -> None:
-    endpoint = runtime.deploy("fixed", lambda rows: [{"x": 1.0, "y": 2.0}] * len(rows)).replace(accept="application/json")
+    endpoint = runtime.deploy("fixed", lambda rows: [{"x": 1.0, "y": 2.0}] * len(rows)).replace(
+        accept="application/json"
+    )
     found = distributed.predict(endpoint, numbers, answer=answer).compute(scheduler="synchronous")
     assert found.columns.tolist() == list(answer)
     assert found["y"].tolist() == [2.0] * 20
 
 
-def test_estimators_take_dask_frames(cluster: Any, runtime: LocalRuntime, flights: pd.DataFrame) -> None:  # noqa: ARG001
+def test_estimators_take_dask_frames(cluster: Any, runtime: LocalRuntime, flights: pd.DataFrame) -> None:
     """Labels, probabilities and embeddings, lazily, each of the type that is known before anything is asked."""
     import dask.dataframe as dd
 
@@ -344,7 +363,7 @@ def spark_session(master: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def spark_variables(runtime: LocalRuntime) -> Iterator[None]:  # noqa: ARG001 - it must be open before Spark starts
+def spark_variables(runtime: LocalRuntime) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         patch.setenv("PYSPARK_DRIVER_PYTHON", sys.executable)
@@ -353,7 +372,7 @@ def spark_variables(runtime: LocalRuntime) -> Iterator[None]:  # noqa: ARG001 - 
 
 
 @pytest.fixture(scope="module")
-def spark(spark_variables: None) -> Iterator[Any]:  # noqa: ARG001 - before it
+def spark(spark_variables: None) -> Iterator[Any]:
     """Start Spark with two task slots; a task may fail four times, as on a cluster."""
     session = spark_session("local[2,4]")
     session.sparkContext.setLogLevel("OFF")
@@ -378,18 +397,20 @@ def spark_numbers(spark: Any) -> Any:
 
 
 def test_nothing_is_sent_until_spark_is_asked(spark_numbers: Any) -> None:
-    scored = distributed.predict(UNREACHABLE, spark_numbers, answer={"label": "string", "score": "float32", "sure": bool})
+    scored = distributed.predict(
+        UNREACHABLE, spark_numbers, answer={"label": "string", "score": "float32", "sure": bool}
+    )
     assert scored.dtypes == [("a", "bigint"), ("label", "string"), ("score", "float"), ("sure", "boolean")]
 
 
 def test_spark_attempts_do_not_multiply_ours(runtime: LocalRuntime, spark_numbers: Any) -> None:
-    """Spark tries a task four times; the attempts after the first one send nothing, and the next action starts afresh."""
+    """Spark tries a task four times: the attempts after the first send nothing, and the next action starts afresh."""
     counted = Counted(error="no 13")
     endpoint = runtime.deploy("counted", counted).replace(
         policy=Policy(attempts=3, retry_model_errors=True, wait_initial=0.0)
     )
     scored = distributed.predict(endpoint, spark_numbers)
-    with pytest.raises(Exception, match="no 13.*An earlier attempt of this task failed for good"):
+    with pytest.raises(Exception, match=r"no 13.*An earlier attempt of this task failed for good"):
         scored.collect()
     assert counted.rows.count(5) >= 3
     assert len(counted.rows) <= 3 + 3
@@ -434,7 +455,9 @@ def test_estimators_take_spark_frames(runtime: LocalRuntime, spark_numbers: Any)
     half = runtime.deploy("half", lambda rows: (rows[0] >= 10) * 0.5 + 0.25)
     model = RemoteClassifier(half, classes=["low", "high"], feature_names=["a"])
     rows = model.predict(spark_numbers.withColumn("more", spark_numbers["a"] * 2)).collect()
-    assert {row.a: row.prediction for row in rows} == {number: "high" if number >= 10 else "low" for number in range(20)}
+    assert {row.a: row.prediction for row in rows} == {
+        number: "high" if number >= 10 else "low" for number in range(20)
+    }
     assert {row.more for row in rows} == set(range(0, 40, 2))
 
 
@@ -442,7 +465,7 @@ def test_estimators_take_spark_frames(runtime: LocalRuntime, spark_numbers: Any)
 
 
 @pytest.fixture(scope="module")
-def ray(runtime: LocalRuntime, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:  # noqa: ARG001 - open before
+def ray(runtime: LocalRuntime, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Start Ray with two processors, where its wheel installs."""
     ray = pytest.importorskip("ray")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():

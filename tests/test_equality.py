@@ -1,7 +1,7 @@
 """Through CSV, JSON, JSON Lines and npy, an endpoint's predictions are the local model's, to the last bit.
 
-The models are fitted trees behind scikit-learn's own encoders, whose answers do not depend on how a matrix lies in memory,
-and, where the cells themselves are the question, a model that answers its input.
+The models are fitted trees behind scikit-learn's own encoders, whose answers do not depend on how a matrix lies in
+memory, and, where the cells themselves are the question, a model that answers its input.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def runtime() -> Iterator[LocalRuntime]:
 def answering(runtime: LocalRuntime) -> Callable[[Any], Endpoint]:
     """Make an endpoint that gives the same answers whatever it is sent."""
     json = "application/json"
-    return lambda answers: runtime.deploy("fixed", lambda rows: answers).replace(accept=json)  # noqa: ARG005 - whatever
+    return lambda answers: runtime.deploy("fixed", lambda rows: answers).replace(accept=json)
 
 
 @pytest.fixture
@@ -200,11 +200,11 @@ def test_missing_and_extra_columns_are_named_before_anything_is_sent(kind: Any, 
     names = ["age", "plan", "paid"]
     model = kind(UNREACHABLE, feature_names=names) if told else kind(UNREACHABLE).fit(PEOPLE)
     ask = model.transform if kind is RemoteTransformer else model.predict
-    with pytest.raises(ValueError, match="unseen at fit time:\n- height\n.*now missing:\n- plan\n"):
+    with pytest.raises(ValueError, match=r"unseen at fit time:\n- height\n.*now missing:\n- plan\n"):
         ask(PEOPLE.rename(columns={"plan": "height"}))
-    with pytest.raises(ValueError, match="unseen at fit time:\n- more\n$"):
+    with pytest.raises(ValueError, match=r"unseen at fit time:\n- more\n$"):
         ask(PEOPLE.assign(more=1))
-    with pytest.raises(ValueError, match="now missing:\n- age\n- paid\n$"):
+    with pytest.raises(ValueError, match=r"now missing:\n- age\n- paid\n$"):
         ask(PEOPLE[["plan"]])
 
 
@@ -362,7 +362,7 @@ def test_the_classes_are_sorted_and_there_before_anything_is_asked() -> None:
 def test_answers_that_are_not_the_classes_are_errors(
     runtime: LocalRuntime, answers: Any, options: Any, said: str
 ) -> None:
-    endpoint = runtime.deploy("fixed", lambda rows: answers).replace(accept="application/json")  # noqa: ARG005 - whatever
+    endpoint = runtime.deploy("fixed", lambda rows: answers).replace(accept="application/json")
     table = np.zeros((len(answers), 2))
     with pytest.raises(AnswerError, match=said):
         RemoteClassifier(endpoint, **options).predict(table)

@@ -176,7 +176,7 @@ def test_plain_values_have_the_bytes_of_json_dumps() -> None:
 def test_values_of_numpy_and_pandas_are_written_at_any_depth() -> None:
     value = {
         "array": np.array([[1.5, np.nan]]),
-        "numbers": [np.int64(1), np.float32(0.5), np.bool_(True), float("nan")],
+        "numbers": [np.int64(1), np.float32(0.5), *np.array([True]), float("nan")],
         "frame": pd.DataFrame({"a": [1], "b": ["x"]}),
         "series": pd.Series([1, 2]),
         "at": pd.Timestamp("2024-01-02"),

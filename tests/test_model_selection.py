@@ -1,4 +1,4 @@
-"""The estimators in scikit-learn's own tools: what these give for the endpoint is what they give for the local model."""
+"""The estimators in scikit-learn's own tools, which give for the endpoint what they give for the local model."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_voting_beside_a_local_model(classifier: Any, classification: Any, cance
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
 def test_calibration_of_a_frozen_endpoint(classifier: Any, classification: Any, cancer: Any, method: str) -> None:
-    """Calibration starts from `decision_function`: of an endpoint this is its score, of the local model another scale."""
+    """Calibration starts from `decision_function`: of an endpoint that is its score, of the local model its own."""
     table, target = cancer
     calibrated = CalibratedClassifierCV(FrozenEstimator(classifier), method=method).fit(table, target)
     chances = calibrated.predict_proba(table)
@@ -239,7 +239,7 @@ def test_it_is_kept_by_joblib_and_pickle(classifier: Any, cancer: Any, tmp_path:
     fitted = clone(classifier).fit(table, target)
     expected = fitted.predict(table)
     joblib.dump(fitted, tmp_path / "model.joblib")
-    for kept in (joblib.load(tmp_path / "model.joblib"), pickle.loads(pickle.dumps(fitted))):  # noqa: S301 - our own
+    for kept in (joblib.load(tmp_path / "model.joblib"), pickle.loads(pickle.dumps(fitted))):
         assert kept.endpoint == fitted.endpoint
         assert kept.classes_.tolist() == ["benign", "malignant"]
         assert kept.feature_names_in_.tolist() == list(table.columns)

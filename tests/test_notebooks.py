@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
+from IPython.core.error import UsageError
 from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -97,7 +98,7 @@ def test_every_option_in_a_notebook_exists(path: Path) -> None:
 
     for cell in nbformat.read(path, as_version=4).cells:
         for line in re.findall(r"^%%?sagemaker (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "code" else ():
-            parse(magic.parser(), line)
+            parse(magic.parser(), line, UsageError)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

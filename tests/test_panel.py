@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 from raw_server import RawServer, http
 
 from smrt_jupyter import Endpoint, EndpointPanel, ModelError, Policy, codecs
+from smrt_jupyter.local.faults import Faults
 from smrt_jupyter.panel.choices import BACKGROUND
 from smrt_jupyter.panel.runs import State
 
@@ -305,6 +306,20 @@ def test_cancelling_a_stream_keeps_its_text(runtime: LocalRuntime) -> None:
     assert panel.answer == "Once upon"
 
 
+def test_nothing_leaves_after_it_was_cancelled(runtime: LocalRuntime) -> None:
+    """Not even the next attempt, when it was waiting for a model that is not ready."""
+    signed = threading.Event()
+    runtime.deploy("cold", lambda frame: frame, faults=Faults(script=["not_ready"] * 50))
+    endpoint = runtime.endpoint("cold").replace(before_sign=lambda _: signed.set(), policy=Policy(wait_initial=0.5))
+    panel = panel_for(endpoint)
+    press(panel, "stream", payload="Tell me a story")
+    assert signed.wait(LONG)
+    press(panel, "cancel")
+    assert until(panel)["status"].startswith("Cancelled.")
+    joined("smrt-jupyter panel: typed text to cold, streamed")
+    assert len(runtime.requests) == 1
+
+
 def test_progress_tells_rows_pace_and_time_left(runtime: LocalRuntime, gate: Gate) -> None:
     gate.free = 2
     endpoint = runtime.deploy("slow", gate).replace(policy=Policy(chunk_rows=10, concurrency=1))
@@ -536,4 +551,4 @@ def test_latency_and_throughput_of_a_tables_run_are_drawn(runtime: LocalRuntime)
     press(panel, "send")
     plot = until(panel)["plot"]
     assert plot["image"].startswith("data:image/png;base64,")
-    assert "latencies" in plot["text"]
+    assert all(word in plot["text"] for word in ("a second", "latencies"))

@@ -74,7 +74,7 @@ def runtime() -> Iterator[LocalRuntime]:
 
 
 @pytest.fixture(autouse=True)
-def found_by_name(clean_aws: Path, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - before
+def found_by_name(clean_aws: Path, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a plain name be enough, as it is in a user's notebook: the environment says where."""
     for name, value in runtime.environ.items():
         monkeypatch.setenv(name, value)

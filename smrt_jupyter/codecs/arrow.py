@@ -98,7 +98,15 @@ class _Arrow(Codec):
             return _frame(table)
         except CodecError:
             raise
-        except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, NotImplementedError) as error:
+        except (
+            pa.ArrowException,
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            OverflowError,
+            NotImplementedError,
+        ) as error:
             told = str(error).partition("\n")[0]
             raise CodecError(f"The body is not {self.media_type.essence}: {told}") from error
 

@@ -56,7 +56,13 @@ def check_type(kind: Any, column: str, depth: int = 0) -> None:
         for place in range(kind.num_fields):
             check_type(kind.field(place).type, column, depth + 1)
     elif isinstance(kind, pa.BaseExtensionType) or not (
-        types.is_primitive(kind)
+        types.is_boolean(kind)
+        or types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_date(kind)
+        or types.is_time(kind)
+        or types.is_timestamp(kind)
+        or types.is_duration(kind)
         or types.is_null(kind)
         or types.is_decimal(kind)
         or types.is_string(kind)

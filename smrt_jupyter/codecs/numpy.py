@@ -24,6 +24,7 @@ from smrt_jupyter.tables import Array, Column, Kind, Table, is_table
 _MAGIC = b"\x93NUMPY"
 _MAX_HEADER = 10_000
 _VERSION_UNICODE = 3
+_MAX_EMPTY_SIDE = 2**31
 _EXACT = 2**53
 _HEADER_ERRORS = (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError, Warning)
 """What ``ast.literal_eval`` and NumPy's dtypes raise on nonsense; warnings where they are errors."""
@@ -171,7 +172,10 @@ def read_npy(body: bytes) -> Array:
     dtype, shape, order, start = _header(body)
     if dtype.hasobject:
         raise CodecError("the array holds Python objects, that is a pickle, which is never read.")
-    told = math.prod(shape) * dtype.itemsize
+    cells = math.prod(shape)
+    told = cells * dtype.itemsize
+    if (cells and not dtype.itemsize) or (not cells and max(shape) > _MAX_EMPTY_SIDE):
+        raise CodecError(f"the header tells of an array of shape {shape} that takes no bytes.")
     if told != len(body) - start:
         raise CodecError(f"the header tells of {told} bytes, and {len(body) - start} are there.")
     try:

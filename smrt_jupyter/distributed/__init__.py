@@ -82,7 +82,9 @@ def predict(  # noqa: PLR0913 - each is one thing to say
     name: str = NAME,
     columns: Sequence[str] | None = None,
     journal: Any = None,
+    progress: bool | None = None,
     on_error: str = "raise",
+    **options: Any,
 ) -> Any:
     """Score a frame where its partitions are.
 
@@ -99,8 +101,12 @@ def predict(  # noqa: PLR0913 - each is one thing to say
         The columns to send, in the model's order. None: all.
     journal : path-like, optional
         A folder, shared by the workers, in which each partition keeps its finished chunks.
+    progress : bool, optional
+        True is refused: the engine shows its own.
     on_error : {"raise", "return"}, default="raise"
         Whether a row that failed fails the computation, or is missing and explained in a column ``<name>_error``.
+    **options
+        What else `Endpoint.predict` takes.
 
     Returns
     -------
@@ -119,7 +125,10 @@ def predict(  # noqa: PLR0913 - each is one thing to say
     z    6.0
     Name: prediction, dtype: float64
     """
-    return apply(frame, Scorer(endpoint, on_error, journal), answer=answer, name=name, columns=columns)
+    if progress:
+        raise ValueError(f"{engine_of(frame) or 'The engine'} shows its own progress: say progress=None.")
+    scorer = Scorer(endpoint, on_error, journal, options)
+    return apply(frame, scorer, answer=answer, name=name, columns=columns)
 
 
 def apply(

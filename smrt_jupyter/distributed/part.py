@@ -16,7 +16,7 @@ from smrt_jupyter.distributed import typed
 from smrt_jupyter.tables import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
@@ -29,10 +29,9 @@ _turn = threading.Lock()
 class Asked(Protocol):
     """What is needed of an `Endpoint`."""
 
-    def score(
-        self, table: Any, *, journal: Any = None, progress: Any = None, on_error: str = "raise"
-    ) -> tuple[Any, RunReport]:
-        """Score a table."""
+    @property
+    def score(self) -> Callable[..., tuple[Any, RunReport]]:
+        """Scores a table."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,9 @@ class Scorer:
     """An endpoint, as a worker uses it."""
 
     endpoint: Asked
-    on_error: str = "raise"
-    journal: Any = None
+    on_error: str
+    journal: Any
+    options: Mapping[str, Any]
 
     @property
     def tells_errors(self) -> bool:
@@ -52,7 +52,9 @@ class Scorer:
         """Score a partition, and say what failed."""
         journal = None if self.journal is None else journal_of(self.journal, frame)
         try:
-            found, report = self.endpoint.score(frame, journal=journal, progress=False, on_error=self.on_error)
+            found, report = self.endpoint.score(
+                frame, journal=journal, progress=False, on_error=self.on_error, **self.options
+            )
         except errors.SmrtError as error:  # one that met every row, so that there is nothing to return
             if not self.tells_errors:
                 raise

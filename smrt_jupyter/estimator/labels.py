@@ -10,8 +10,8 @@ text                                            a label
 an integer or a bool                            a label; where the classes are text, its position among them
 a float, of two classes                         the score of the second class
 a float, of three or more classes               a label written as a float (XGBoost's ``multi:softmax``), as an integer
-one float for each class                        the scores of the classes; unless the user says that they are scores, they
-                                                must add up to 1, as a label and its score in one CSV line do not
+one float for each class                        the scores of the classes; unless the user says that they are, they must
+                                                add up to 1, as a label and its score in one CSV line do not
 fields, one of them ``predicted_label``         that label; ``score``, ``scores`` or ``probabilities`` are its scores
 fields ``label`` and ``score``                  the label, and the score of that label (Hugging Face)
 fields named as the classes                     the scores of the classes

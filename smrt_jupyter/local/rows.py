@@ -79,12 +79,17 @@ def as_frame(
         return None
     if like is not None:
         names = names or list(like.columns)
-    if names is not None and isinstance(frame.columns, pd.RangeIndex) and frame.shape[1] == len(names):
+    if names is not None and _unnamed(frame) and frame.shape[1] == len(names):
         frame.columns = pd.Index(names)
     if like is not None:
         columns = [_typed(column, like[name]) if name in like else column for name, column in frame.items()]
         frame = pd.concat(columns, axis="columns")
     return frame
+
+
+def _unnamed(frame: pd.DataFrame) -> bool:
+    """Tell columns that are only counted from 0, as those of arrays and headerless CSV are."""
+    return list(frame.columns) == list(range(frame.shape[1]))
 
 
 def _typed(column: pd.Series, like: pd.Series) -> pd.Series:
@@ -194,7 +199,7 @@ def _plain(answers: Any) -> Any:
     """Turn answers into lists of plain values: one a row, an object a row where there are named fields."""
     if isinstance(answers, pd.DataFrame | dict):
         table = _table(answers)
-        if isinstance(table.columns, pd.RangeIndex):
+        if _unnamed(table):
             return [list(row) for row in table.itertuples(index=False, name=None)]
         return table.to_dict("records")
     return answers.tolist() if hasattr(answers, "tolist") else list(answers)

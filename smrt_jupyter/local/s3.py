@@ -47,6 +47,7 @@ class S3:
 
     _open: ClassVar[int] = 0
     _lock: ClassVar[threading.Lock] = threading.Lock()
+    _calls: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, bucket: str, region: str) -> None:
         self._application = _moto()
@@ -155,12 +156,14 @@ class S3:
         def start(status: str, lines: list[tuple[str, str]], _: object = None) -> None:
             started.append((status, lines))
 
-        parts = self._application(environ, start)
-        try:
-            content = b"".join(parts)
-        finally:
-            if hasattr(parts, "close"):
-                parts.close()
+        # One at a time: moto puts an object first and says its content type then, and a reader may come between.
+        with S3._calls:
+            parts = self._application(environ, start)
+            try:
+                content = b"".join(parts)
+            finally:
+                if hasattr(parts, "close"):
+                    parts.close()
         status, lines = started[-1]
         return Answer(int(status.split()[0]), lines, content)
 

@@ -128,7 +128,6 @@ function render({ model, el }) {
     answer(answer) {
       streamed = null;
       if (!answer) return [];
-      if (answer.image) return [make("img", { src: answer.image, alt: answer.text })];
       if (answer.html) {
         const page = make("div", { class: "smrt-html jp-RenderedHTMLCommon" });
         page.innerHTML = answer.html; // made, and escaped, by smrt_jupyter.display: never what a model sent as it came
@@ -141,7 +140,7 @@ function render({ model, el }) {
     code: (text) => (text ? [make("pre", {}, text)] : []),
     log: (text) => (text ? [make("pre", {}, text)] : []),
     facts: (facts) => (facts ? [tableOf(facts.caption, ["Name", "Value"], facts.rows)] : []),
-    plot: (plot) => (plot ? [make("img", { src: plot.image, alt: plot.text })] : []),
+    plot: (plot) => (plot ? [plot.image ? make("img", { src: plot.image, alt: plot.text }) : plot.text] : []),
     history(runs) {
       if (!runs || !runs.length) return [];
       const rows = runs.map(([number, when, what, outcome]) => {
@@ -156,7 +155,7 @@ function render({ model, el }) {
     const drawn = draw[name](content);
     views[name].replaceChildren(...drawn);
     tabs[name].hidden = name !== "answer" && drawn.length === 0;
-    list.hidden = TABS.every(([each]) => views[each].childElementCount === 0);
+    list.hidden = TABS.every(([each]) => !views[each].hasChildNodes());
     if (tabs[name].hidden && tabs[name].getAttribute("aria-selected") === "true") open("answer");
   };
 

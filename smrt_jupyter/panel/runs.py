@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 TOLD_EVERY = 0.1
 """Seconds between two signs of life: more often than a person reads, and each is a message to the page."""
 
+MOMENTS = 2_000
+"""Points of the course of a run that are kept; a longer run keeps fewer of each second."""
+
 
 class Verb(enum.Enum):
     """What can be asked of an endpoint from the panel."""
@@ -106,6 +109,8 @@ class Run:
     state : State
     progress : Progress or None
         The last moment of a table's run.
+    moments : list of (float, int)
+        Seconds since its start, and the rows that had an answer then.
     text : str
         What a stream has brought so far.
     answer : object
@@ -126,6 +131,7 @@ class Run:
     tell: Callable[[Run], None] = field(repr=False)
     state: State = State.RUNNING
     progress: Progress | None = None
+    moments: list[tuple[float, int]] = field(default_factory=list, repr=False)
     text: str = field(default="", repr=False)
     answer: Any = field(default=None, repr=False)
     report: RunReport | None = None
@@ -136,7 +142,9 @@ class Run:
 
     def __post_init__(self) -> None:
         """Make what the threads share; a payload that cannot be meant fails here, before anything is sent."""
-        self._endpoint = self.request.addressed
+        addressed = self.request.addressed
+        self._users_hook = addressed.before_sign
+        self._endpoint = addressed.replace(before_sign=self._before_sign)
         self._cancelled = threading.Event()
         self._over = threading.Event()
         self._ending = threading.Lock()
@@ -185,6 +193,13 @@ class Run:
         except Exception as error:  # noqa: BLE001 - whatever it was, the person at the panel is told
             self._end(State.CANCELLED if self._cancelled.is_set() else State.FAILED, error=error)
 
+    def _before_sign(self, request: Any) -> None:
+        """Let nothing leave once it is cancelled: not the next attempt, after a wait that nobody could end."""
+        if self._cancelled.is_set():
+            raise errors.SmrtError("Cancelled before it was sent.")
+        if self._users_hook is not None:
+            self._users_hook(request)
+
     def _ask(self) -> None:
         codec = self._endpoint.codec_for(self.data)
         reply: Reply = self._endpoint.ask(encode(codec, self.data), codec, stop=self._cancelled)
@@ -198,6 +213,9 @@ class Run:
         if self._cancelled.is_set() and not progress.finished:
             raise KeyboardInterrupt  # ends a run as Ctrl-C does: at once, and what is finished is kept
         self.progress = progress
+        self.moments.append((progress.elapsed, progress.rows_done))
+        if len(self.moments) > MOMENTS:
+            del self.moments[1::2]
         self._tell_now_and_then()
 
     def _stream(self) -> None:

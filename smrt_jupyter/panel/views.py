@@ -147,17 +147,26 @@ def facts_of(run: Run) -> dict[str, Any] | None:
 
 
 def plot_of(run: Run) -> dict[str, str] | None:
-    """Draw latency and throughput of a table's run; None for a single request, and without matplotlib."""
+    """Draw throughput and latency of a table's run; None for a single request."""
     report = run.report
     if report is None or not report.latencies:
         return None
     try:
-        figure = report.plot()
-    except ImportError as error:
-        return {"text": str(error)}
+        from matplotlib.figure import Figure
+    except ImportError:
+        return {"text": "A plot needs matplotlib: pip install 'smrt-jupyter[plot]'."}
+    figure = Figure(figsize=(11, 3), layout="constrained")
+    rows, requests, spread = figure.subplots(1, 3)
+    rows.plot(*zip((0.0, report.rows_resumed), *run.moments, strict=True))
+    rows.set(xlabel="seconds", ylabel="rows answered", ylim=(0, None))
+    report.plot(requests)
+    spread.hist([1000 * latency for latency in report.latencies], bins=40)
+    spread.set(xlabel="latency of a request (ms)", ylabel="requests")
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=110)
+    told = dict(report.lines())
     return {
         "image": f"data:image/png;base64,{base64.b64encode(drawn.getvalue()).decode()}",
-        "text": f"Requests in flight over time, and how latencies are spread: {dict(report.lines())['latency']}",
+        "text": f"Rows answered over time ({told['rows a second']} a second), requests in flight over time, and how "
+        f"latencies are spread: {told['latency']}",
     }
