@@ -98,7 +98,7 @@ def weigh(rows: int, write: Writer, policy: Policy) -> Weight:
     return Weight(fixed, sum(each) / len(each), max(each))
 
 
-def cut(rows: int, weight: Weight, policy: Policy, boundaries: Sequence[int] = (), *, of: int = 0) -> list[range]:
+def cut(rows: int, weight: Weight, policy: Policy, boundaries: Sequence[int] = ()) -> list[range]:
     """Say which rows travel together.
 
     Parameters
@@ -111,8 +111,6 @@ def cut(rows: int, weight: Weight, policy: Policy, boundaries: Sequence[int] = (
         ``chunk_rows``, ``chunk_bytes`` and ``payload_limit``, all of which hold.
     boundaries : sequence of int, default=()
         Rows that begin a chunk in any case, in ascending order: those before and after go to different models.
-    of : int, default=0
-        Rows of the whole run, where this is only a part of it: how small a small table is cut depends on that.
 
     Returns
     -------
@@ -130,7 +128,7 @@ def cut(rows: int, weight: Weight, policy: Policy, boundaries: Sequence[int] = (
     if policy.chunk_rows is not None:
         most = min(most, policy.chunk_rows)
     elif policy.chunk_bytes is None:
-        whole = weight.fixed + weight.row * max(rows, of)
+        whole = weight.fixed + weight.row * rows
         wanted = min(CHUNK_BYTES, max(CHUNK_BYTES_SMALLEST, whole / CHUNKS_WANTED))
         most = min(most, max(1, round((wanted - weight.fixed) / max(weight.row, 1e-9))))
     ends = sorted({0, *boundaries, rows})

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
     from smrt_jupyter.answers import Answers
 
-BATCH_BYTES = 8 * 1024 * 1024
+BATCH_BYTES = 6 * 1024 * 1024
 """Bytes of rows that are read, scored and written together; about three such batches are in memory at once."""
 
-READ_BYTES = 1024 * 1024
+READ_BYTES = 512 * 1024
+READ_BYTES_REMOTE = 2 * 1024 * 1024
+"""Bytes of each column, or of the lines, that are read at once; a request to S3 costs as much as a megabyte or two."""
+
 NAME = "prediction"
 
 
@@ -81,7 +84,7 @@ class Source(Protocol):
         """Close what is open."""
 
 
-def source(opened: Callable[[], Any], name: str, *, header: bool = True) -> Source:
+def source(opened: Callable[[], Any], name: str, *, header: bool = True, remote: bool = False) -> Source:
     """Look at a file.
 
     Parameters
@@ -92,21 +95,26 @@ def source(opened: Callable[[], Any], name: str, *, header: bool = True) -> Sour
         Whose suffix says the format.
     header : bool, default=True
         Whether the first line of a CSV file has the columns' names.
+    remote : bool, default=False
+        Whether each read is a request, so that larger ones are better.
 
     Returns
     -------
     Source
     """
     need_arrow()
-    return _Parquet(opened()) if format_of(name) == "parquet" else _Csv(opened, header=header)
+    at_once = READ_BYTES_REMOTE if remote else READ_BYTES
+    if format_of(name) == "parquet":
+        return _Parquet(opened(), at_once)
+    return _Csv(opened, at_once, header=header)
 
 
 class _Parquet:
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, at_once: int) -> None:
         import pyarrow.parquet as pq
 
         self._handle = file
-        self._file = pq.ParquetFile(file, buffer_size=READ_BYTES, pre_buffer=False)
+        self._file = pq.ParquetFile(file, buffer_size=at_once, pre_buffer=False)
         self.schema = self._file.schema_arrow
         self.rows = self._file.metadata.num_rows
         groups = [self._file.metadata.row_group(group) for group in range(self._file.metadata.num_row_groups)]
@@ -123,8 +131,9 @@ class _Parquet:
 
 
 class _Csv:
-    def __init__(self, opened: Callable[[], Any], *, header: bool) -> None:
+    def __init__(self, opened: Callable[[], Any], at_once: int, *, header: bool) -> None:
         self._opened = opened
+        self._at_once = at_once
         self._header = header
         self._types: dict[str, Any] = {}
         self.rows, size = self._look()
@@ -162,7 +171,7 @@ class _Csv:
 
         return csv.open_csv(
             file,
-            read_options=csv.ReadOptions(block_size=READ_BYTES, autogenerate_column_names=not self._header),
+            read_options=csv.ReadOptions(block_size=self._at_once, autogenerate_column_names=not self._header),
             convert_options=csv.ConvertOptions(column_types=self._types),
             parse_options=csv.ParseOptions(newlines_in_values=True),
         )

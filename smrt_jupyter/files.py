@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from smrt_jupyter.answers import Answers
     from smrt_jupyter.batches import RawReply
     from smrt_jupyter.endpoint import Endpoint
+    from smrt_jupyter.policy import Policy
     from smrt_jupyter.progress import Watch
     from smrt_jupyter.report import RunReport
 
 BYTES_IN_FLIGHT = 32 * 1024 * 1024
-"""Less than for a table that is in memory: here the tables themselves are the larger part."""
+CHUNK_BYTES = 2 * 1024 * 1024
+"""Half of what a table in memory has: here the whole process is to stay small."""
 
 
 def predict_file(  # noqa: PLR0913 - each is one thing to say
@@ -87,7 +90,8 @@ def predict_file(  # noqa: PLR0913 - each is one thing to say
     file_formats.format_of(destination)
     s3 = wire.beside(endpoint.target, "s3")
     with ExitStack() as stack:
-        found = file_formats.source(_opener(source, s3, endpoint), source, header=header)
+        opener = _opener(source, s3, endpoint)
+        found = file_formats.source(opener, source, header=header, remote=source.startswith("s3://"))
         stack.enter_context(closing(found))
         scored = _Scored(endpoint, found, found.schema.names if columns is None else list(columns))
         kept = None if journal is None else stack.enter_context(Journal.open(journal, scored.about()))
@@ -103,7 +107,7 @@ def predict_file(  # noqa: PLR0913 - each is one thing to say
             stack.enter_context(closing(scored.batches(kept))),
             take,
             scored.send,
-            policy=endpoint.policy,
+            policy=_frugal(endpoint.policy),
             rows=found.rows,
             bytes_in_flight=BYTES_IN_FLIGHT,
             progress=progress,
@@ -117,6 +121,13 @@ def predict_file(  # noqa: PLR0913 - each is one thing to say
     if report.errors and on_error == "raise":
         raise scoring.failure(report, destination)
     return report
+
+
+def _frugal(policy: Policy) -> Policy:
+    """Say how large a request is, where the user did not."""
+    if policy.chunk_rows is not None or policy.chunk_bytes is not None:
+        return policy
+    return replace(policy, chunk_bytes=min(CHUNK_BYTES, policy.payload_limit))
 
 
 def _opener(source: str, s3: wire.Target, endpoint: Endpoint) -> Callable[[], Any]:

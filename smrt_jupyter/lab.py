@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -76,8 +77,17 @@ def lab(folder: str | None = None, options: Sequence[str] = ()) -> int:
         print(f"Served at {runtime.url}: {', '.join(runtime.endpoints)}. Try: %sagemaker --list", file=sys.stderr)  # noqa: T201
         command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(place), *options]
         with subprocess.Popen(command, env=os.environ | runtime.environ) as process:  # noqa: S603 - our own words
-            while True:
-                try:
-                    return process.wait()
-                except KeyboardInterrupt:  # the terminal told JupyterLab, too, which asks and then ends
-                    continue
+            before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+            try:
+                return _wait(process)
+            finally:
+                signal.signal(signal.SIGTERM, before)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Wait for JupyterLab: on Ctrl-C the terminal tells it, too, and it asks before it ends."""
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue

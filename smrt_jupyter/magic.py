@@ -318,7 +318,7 @@ class SageMakerMagics(Magics):
     def _panel(self, endpoint: Endpoint) -> Any:
         from smrt_jupyter.panel import EndpointPanel
 
-        return EndpointPanel(endpoint if endpoint.name else None)
+        return EndpointPanel(endpoint)
 
     def _give(self, told: argparse.Namespace, value: Any, look: Any = None) -> Any:
         """Store a value, or return it with its looks."""

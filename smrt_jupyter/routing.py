@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from smrt_jupyter.answers import Answers
+    from smrt_jupyter.batches import RawReply
     from smrt_jupyter.endpoint import Endpoint
     from smrt_jupyter.report import RunReport
     from smrt_jupyter.tables import Array
-    from smrt_jupyter.batches import RawReply
 
 
 @dataclass(frozen=True, eq=False)

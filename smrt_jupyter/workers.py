@@ -198,9 +198,7 @@ class Run:
         planned: list[range] = []
         if known < len(batch.rows):
             weight = chunks.weigh(len(batch.rows), batch.write, self.policy)
-            planned = chunks.cut(
-                len(batch.rows), weight, self.policy, batch.boundaries, of=self.report.rows
-            )
+            planned = chunks.cut(len(batch.rows), weight, self.policy, batch.boundaries)
         with self.lock:
             batch.left -= known
             self.report.rows_resumed += known

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from typing import TYPE_CHECKING
 
 import boto3
@@ -16,7 +18,9 @@ import pytest
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
+from smrt_jupyter import SmrtError
 from smrt_jupyter.demo_models import Babbler, tumours
+from smrt_jupyter.lab import lab
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,3 +158,33 @@ def test_the_babbler_says_only_what_it_has_read() -> None:
     assert all(
         third in babbler.next[first, second] for first, second, third in zip(words, words[1:], words[2:], strict=False)
     )
+
+
+def test_lab_opens_the_notebooks_with_models_served(home: Path) -> None:
+    """JupyterLab answers, holds copies of the notebooks, and its kernels reach the models by their names alone."""
+    command = [*COMMAND[:1], "-m", "smrt_jupyter", "lab", "--folder", "here", "--", "--no-browser", "--allow-root"]
+    options = ["--ServerApp.port=0", "--IdentityProvider.token=known", "--ip=127.0.0.1"]
+    environ = {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
+    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True, env=os.environ | environ) as lab:
+        assert lab.stderr is not None
+        told = ""
+        while not (found := re.search(r"http://127\.0\.0\.1:\d+(?=/lab)", told)):
+            line = lab.stderr.readline()
+            assert line, told
+            told += line
+        assert re.search(r"Served at http://127\.0\.0\.1:\d+: tumours, babbler, row-sums\.", told)
+        with urllib.request.urlopen(f"{found[0]}/api/contents?token=known") as reply:
+            names = {each["name"] for each in json.load(reply)["content"]}
+        assert {"01_quickstart.ipynb", "08_aws.ipynb"} <= names
+        lab.send_signal(signal.SIGTERM)
+        drained = lab.stderr.read()
+        assert lab.wait(timeout=60) == 0, drained
+    assert (home / "here" / "01_quickstart.ipynb").exists()
+
+
+def test_lab_says_what_it_lacks(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without JupyterLab: how to get it, and nothing is opened."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SmrtError, match=r"JupyterLab is not installed. pip install 'smrt-jupyter\[lab\]'"):
+        lab()
+    assert list(home.iterdir()) == []

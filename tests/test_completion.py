@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import socket
 import subprocess
 import sys
@@ -60,6 +61,7 @@ def tab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tab]:
     shell = magic.plain_shell(str(tmp_path / "ipython"))
     shell.run_line_magic("load_ext", "smrt_jupyter")
     yield Tab(shell)
+    atexit.unregister(shell.atexit_operations)  # a second of work, for each shell that a test has left behind
     InteractiveShell.clear_instance()
 
 

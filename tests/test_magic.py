@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
 import subprocess
@@ -48,7 +49,9 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     InteractiveShell.clear_instance()
-    yield magic.plain_shell(str(tmp_path / "ipython"))
+    opened = magic.plain_shell(str(tmp_path / "ipython"))
+    yield opened
+    atexit.unregister(opened.atexit_operations)  # a second of work, for each shell that a test has left behind
     InteractiveShell.clear_instance()
 
 
@@ -510,6 +513,7 @@ def test_it_loads_itself_when_it_is_first_used(tmp_path: Path) -> None:
     run = Cells(shell)
     run("%sagemaker --help")
     assert run.shown.startswith("%%sagemaker ENDPOINT")
+    atexit.unregister(shell.atexit_operations)
     InteractiveShell.clear_instance()
 
 

@@ -47,6 +47,7 @@ from smrt_jupyter.codecs.cells import (
     half_a_pair,
     moments_writer,
     number_blocks,
+    number_lines,
     number_rows,
     scalar_texts,
 )
@@ -57,7 +58,7 @@ from smrt_jupyter.tables import NUMBERS, Cells, Column, Kind, Table, is_table
 
 _QUOTED = (",", '"', "\n", "\r")
 _NEEDS_QUOTES = re.compile('[,"\n\r]').search
-_CELLS_AT_ONCE = 16_384
+_CELLS_AT_ONCE = 65_536
 """Cells that are text at the same time: few enough to stay in the processor's cache until they are joined."""
 _ColumnWriter = Callable[[Cells], list[str]]
 
@@ -175,7 +176,11 @@ def _header(table: Table) -> str:
 
 
 def _numbers_writer(table: Table) -> Callable[[int, int], list[bytes]]:
-    return lambda start, stop: number_rows(table.matrix(start, stop), b"nan")
+    def lines(start: int, stop: int) -> list[bytes]:
+        matrix = table.matrix(start, stop)
+        return [number_lines(matrix, b"nan")] if matrix.size else []
+
+    return lines
 
 
 def _cells_writer(table: Table) -> Callable[[int, int], list[Any]]:
@@ -248,6 +253,6 @@ def _quoted(texts: list[str], *, alone: bool) -> list[str]:
     """Quote what needs it; most columns need nothing, so they are searched as one text first."""
     whole = "".join(texts)
     if any(sign in whole for sign in _QUOTED):
-        marked = {text: '"' + text.replace('"', '""') + '"' for text in set(texts) if _NEEDS_QUOTES(text)}
-        texts = [marked.get(text, text) for text in texts]
+        marked = {text: '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES(text) else text for text in set(texts)}
+        texts = list(map(marked.__getitem__, texts))
     return [text or '""' for text in texts] if alone else texts

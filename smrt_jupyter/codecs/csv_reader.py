@@ -156,8 +156,8 @@ def _table(columns: list[list[str]], *, header: bool) -> object:
     import pandas as pd
 
     frame = pd.DataFrame(dict(enumerate(typed_columns)))
-    if names is not None:
-        frame.columns = pd.Index(names, dtype=object)
+    # Without names a range: pandas itself makes one of two numbers and more, and an Index of a single one.
+    frame.columns = pd.RangeIndex(len(columns)) if names is None else pd.Index(names, dtype=object)
     return frame
 
 

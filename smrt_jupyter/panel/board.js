@@ -48,6 +48,9 @@ function render({ model, el }) {
   // What is sent is what the fields say here: their own messages may still be on their way, behind a cell that runs.
   const askAsChosen = async (verb) => {
     const chosen = {};
+    const fields = model.widget_manager?.get_model;
+    // A front end that does not hand its fields out delivers their messages in order: the kernel knows what they say.
+    if (!fields) return ask(verb);
     for (const [name, id] of Object.entries(model.get("fields"))) {
       const field = await model.widget_manager.get_model(id);
       const labels = field.get("_options_labels");
