@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from smrt_jupyter.panel import EndpointPanel
     from smrt_jupyter.policy import Policy
     from smrt_jupyter.reply import Reply
-    from smrt_jupyter.report import RunReport
+    from smrt_jupyter.scoring.report import RunReport
     from smrt_jupyter.stream import ReplyStream
 
 _HOME = {
@@ -57,7 +57,7 @@ _HOME = {
     "RemoteTransformer": "estimator",
     "Reply": "reply",
     "ReplyStream": "stream",
-    "RunReport": "report",
+    "RunReport": "scoring.report",
     "predict_file": "files",
     "register_codec": "codecs",
 }

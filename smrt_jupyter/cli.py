@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter.errors import SmrtError
-from smrt_jupyter.options import did_you_mean
+from smrt_jupyter.magic.options import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

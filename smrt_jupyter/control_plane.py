@@ -100,9 +100,7 @@ class _Asker:
 
     def __call__(self, operation: str, service: str = "sagemaker", **parameters: Any) -> dict[str, Any]:
         try:
-            return wire.send(
-                wire.beside(self.target, service), operation, parameters, endpoint=self.endpoint
-            ).output
+            return wire.send(wire.beside(self.target, service), operation, parameters, endpoint=self.endpoint).output
         except errors.AccessDenied:
             self.refused.append(operation)
             return {}

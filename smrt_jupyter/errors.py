@@ -59,15 +59,9 @@ class SmrtError(Exception):
 
     Parameters
     ----------
-    message : str
-        What happened, in one sentence.
-    next_step : str, optional
-        What to do about it; each class has one that usually fits.
-
-    Attributes
-    ----------
     message, next_step : str
-        The two halves of what ``str(error)`` says.
+        What happened, in one sentence, and what to do about it; each class has a next step that usually fits.
+
     """
 
     next_step: str = ""
@@ -99,10 +93,6 @@ def told_rows(rows: Sequence[int]) -> str:
     ----------
     rows : sequence of int
         Positions in the table, counted from 0; a ``range`` is told as one.
-
-    Returns
-    -------
-    str
 
     Examples
     --------
@@ -184,7 +174,7 @@ class InvokeError(SmrtError):
         What to do about it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is known of a request, by name
         self,
         message: str = "",
         *,
@@ -276,7 +266,7 @@ class ModelError(InvokeError):
     """
 
     next_step = "`error.logs()` shows the end of the container's log."
-    _read_logs: Callable[[str | None, int], str] | None = None
+    _read_logs: Callable[[str | None, int], str] | None = None  # set where boto3 is, for nothing is imported here
 
     def __init__(
         self,
@@ -414,7 +404,7 @@ class PartialResultError(SmrtError):
 
     next_step = "`error.partial` has the rest; `journal=` makes the next run send only what is missing."
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is known of a run, by name
         self,
         message: str = "",
         *,

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smrt_jupyter.demo_models import Babbler, tumours
+from smrt_jupyter.demo.models import Babbler, tumours
 from smrt_jupyter.errors import SmrtError
 from smrt_jupyter.local_runtime import LocalRuntime
 

@@ -41,7 +41,7 @@ class LocalRuntime(Runtime):
         super().__exit__(kind, error, trace)
 
     def start(self) -> Self:
-        """Open it where a ``with`` block cannot last: over the cells of a notebook. It closes with `stop`, or the process.
+        """Open it where a ``with`` block cannot last: over the cells of a notebook. It ends with `stop`, or the process.
 
         Returns
         -------
@@ -54,7 +54,7 @@ class LocalRuntime(Runtime):
         """Close it."""
         self.__exit__(None, None, None)
 
-    def deploy(self, name: str, model: Any = None, **options: Any) -> Endpoint:  # type: ignore[override]  # the server gives None
+    def deploy(self, name: str, model: Any = None, **options: Any) -> Endpoint:  # the server gives None
         """Serve a model under an endpoint's name.
 
         Parameters

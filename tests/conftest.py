@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: a clean AWS environment, an embedded runtime, and a rule about what may be skipped."""
+"""Fixtures that every test may use: a clean AWS environment, an embedded runtime, and what may be skipped."""
 
 from __future__ import annotations
 

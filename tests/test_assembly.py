@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smrt_jupyter.assembly import Assembly
 from smrt_jupyter.errors import AnswerError
+from smrt_jupyter.scoring.assembly import Assembly
 
 
 def assembled(rows: int, *parts: tuple[int, Any]) -> Any:

@@ -346,7 +346,7 @@ def test_a_location_that_is_none_is_refused_when_it_is_named():
 
 def test_an_upload_that_is_refused_names_the_place_and_nothing_is_invoked(s3, monkeypatch):
     server, _ = s3(output=[FORBIDDEN])
-    monkeypatch.setattr("smrt_jupyter.async_submission.uuid.uuid4", lambda: "output")
+    monkeypatch.setattr("smrt_jupyter.async_inference.submission.uuid.uuid4", lambda: "output")
     refused = Endpoint("later", region="us-east-1", endpoint_url="http://127.0.0.1:1")
     with pytest.raises(errors.AccessDenied, match=r"could not be put to s3://bucket/output.*PutObject"):
         refused.invoke_async(b"x" * 130_000, s3_input_prefix="s3://bucket")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from datetime import UTC, datetime
@@ -27,7 +28,9 @@ CELLS = {
     "the integer 2⁶²+1": pd.DataFrame({"x": [2**62 + 1, 1], "y": [1, 2]}),
     "infinity": pd.DataFrame({"x": [np.inf, 1.5], "y": [1.0, 2.0]}),
     "a day": pd.DataFrame({"x": pd.to_datetime(["2024-01-02", "2024-01-03"]), "y": ["t", "u"]}),
-    "a moment": pd.DataFrame({"x": [datetime(2024, 1, 2, 3, 4), datetime(2024, 1, 3)], "y": ["t", "u"]}),
+    "a moment": pd.DataFrame(
+        {"x": np.array(["2024-01-02T03:04", "2024-01-03T00:00"], dtype="datetime64[ns]"), "y": ["t", "u"]}
+    ),
     "a moment with its zone": pd.DataFrame({"x": [datetime(2024, 1, 2, 3, 4, tzinfo=UTC)] * 2, "y": ["t", "u"]}),
     "a category": pd.DataFrame({"x": pd.Categorical(["red", "blue"]), "y": ["t", "u"]}),
     'text with , or "': pd.DataFrame({"x": ['a,"b"', "c"], "y": ["t", "u"]}),
@@ -94,8 +97,12 @@ def test_the_readme_says_how_each_cell_is_written() -> None:
 @pytest.mark.parametrize("content_type", READ)
 def test_what_cannot_be_carried_names_its_column(content_type: str) -> None:
     """A refusal in the table is an error that names the column."""
+    named = set()
     for frame in CELLS.values():
-        try:
+        with contextlib.suppress(CodecError):
             codecs.find(content_type).writer(Table.of(frame))(0, 2)
-        except CodecError as error:
-            assert error.column in {"x", "y"}
+            continue
+        with pytest.raises(CodecError) as refused:
+            codecs.find(content_type).writer(Table.of(frame))(0, 2)
+        named.add(refused.value.column)
+    assert named <= {"x", "y"}

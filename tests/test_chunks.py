@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smrt_jupyter import Policy, chunks
-from smrt_jupyter.chunks import Weight
+from smrt_jupyter import Policy
+from smrt_jupyter.scoring import chunks
+from smrt_jupyter.scoring.chunks import Weight
 
 
 def text(start: int, stop: int) -> bytes:

@@ -19,7 +19,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
 from smrt_jupyter import SmrtError
-from smrt_jupyter.demo_models import Babbler, tumours
+from smrt_jupyter.demo.models import Babbler, tumours
 from smrt_jupyter.lab import lab
 
 if TYPE_CHECKING:

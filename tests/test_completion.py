@@ -18,9 +18,9 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 from smrt_jupyter import LocalRuntime, codecs, magic
-from smrt_jupyter.completion import PATIENCE, TEMPLATES, Background, Completer
-from smrt_jupyter.options import known
-from smrt_jupyter.template import PRESETS
+from smrt_jupyter.codecs.template import PRESETS
+from smrt_jupyter.magic.completion import PATIENCE, TEMPLATES, Background, Completer
+from smrt_jupyter.magic.options import known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -215,7 +215,7 @@ def test_names_are_any() -> None:
         def __getattribute__(self, name: str) -> Any:
             raise RuntimeError(name)
 
-    from smrt_jupyter.completion import _is_endpoint, _is_sendable
+    from smrt_jupyter.magic.completion import _is_endpoint, _is_sendable
 
     assert not _is_sendable("touchy", Touchy())
     assert not _is_endpoint("touchy", Touchy())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from smrt_jupyter.concurrency import Limit, Ticket
+from smrt_jupyter.scoring.concurrency import Limit, Ticket
 
 LATENCY = 0.1
 

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from smrt_jupyter import LocalRuntime, PartialResultError, Policy
-from smrt_jupyter.journal import Journal
 from smrt_jupyter.local.faults import Faults
+from smrt_jupyter.scoring.journal import Journal
 
 if TYPE_CHECKING:
     from pathlib import Path

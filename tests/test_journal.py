@@ -17,9 +17,10 @@ import pyarrow as pa
 import pytest
 import scipy.sparse
 
-from smrt_jupyter import LocalRuntime, PartialResultError, Policy, fingerprint
-from smrt_jupyter.journal import Journal, JournalError
+from smrt_jupyter import LocalRuntime, PartialResultError, Policy
 from smrt_jupyter.local.faults import Faults
+from smrt_jupyter.scoring import fingerprint
+from smrt_jupyter.scoring.journal import Journal, JournalError
 from smrt_jupyter.tables import Table
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def test_rows_that_are_sent_again_replace_what_was_kept_of_them(file: Path) -> N
 def test_what_add_has_returned_for_survives_kill_9(file: Path) -> None:
     """A process is killed in the middle of its work, at a moment that nobody chose."""
     script = (
-        "import sys; from smrt_jupyter.journal import Journal\n"
+        "import sys; from smrt_jupyter.scoring.journal import Journal\n"
         "journal = Journal.open(sys.argv[1], {})\n"
         "for row in range(10**6):\n"
         "    journal.add(range(row, row + 1), b'%d' % row * 1000, '')\n"

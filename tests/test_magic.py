@@ -19,7 +19,7 @@ from traitlets.config import Config
 
 from smrt_jupyter import Endpoint, LocalRuntime, PartialResultError, errors, magic
 from smrt_jupyter.endpoint import NO_MEMBERS
-from smrt_jupyter.options import OptionError, known
+from smrt_jupyter.magic.options import OptionError, known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

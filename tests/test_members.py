@@ -16,8 +16,9 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 from raw_server import RawServer
 
-from smrt_jupyter import AsyncInference, Endpoint, LocalRuntime, Reply, ReplyStream, errors, magic, members
+from smrt_jupyter import AsyncInference, Endpoint, LocalRuntime, Reply, ReplyStream, errors, magic
 from smrt_jupyter.local.invocation import ModelReply
+from smrt_jupyter.wire import members
 
 MODELS = {
     service: ServiceModel(Loader().load_service_model(service, "service-2"), service)

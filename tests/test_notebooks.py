@@ -94,7 +94,7 @@ def test_a_notebook_opens_with_what_it_shows_and_compiles(path: Path) -> None:
 def test_every_option_in_a_notebook_exists(path: Path) -> None:
     """Also in the one that no test can run."""
     from smrt_jupyter import magic
-    from smrt_jupyter.options import parse
+    from smrt_jupyter.magic.options import parse
 
     for cell in nbformat.read(path, as_version=4).cells:
         for line in re.findall(r"^%%?sagemaker (.*)$", cell.source, re.MULTILINE) if cell.cell_type == "code" else ():

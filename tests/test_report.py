@@ -13,7 +13,7 @@ import pytest
 
 from smrt_jupyter import LocalRuntime, ModelError, Policy, RunReport
 from smrt_jupyter.local.faults import Faults
-from smrt_jupyter.progress import Progress, watcher
+from smrt_jupyter.scoring.progress import Progress, watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable

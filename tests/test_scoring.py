@@ -21,13 +21,13 @@ from smrt_jupyter import (
     TimedOut,
     scoring,
 )
-from smrt_jupyter.journal import Kept
 from smrt_jupyter.local.faults import Faults
+from smrt_jupyter.scoring.journal import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from smrt_jupyter.progress import Progress
+    from smrt_jupyter.scoring.progress import Progress
 
 QUICK = Policy(wait_initial=0.01, wait_max=0.05)
 

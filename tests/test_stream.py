@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from raw_server import RawServer, Request, error
 
 from smrt_jupyter import Endpoint, Policy, ReplyStream, errors
-from smrt_jupyter.stream_events import EventReader, LineReader, TextReader
+from smrt_jupyter.stream.events import EventReader, LineReader, TextReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

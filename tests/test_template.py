@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from smrt_jupyter import codecs
+from smrt_jupyter.codecs.template import PRESETS, Template
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Table
-from smrt_jupyter.template import PRESETS, Template
 
 PEOPLE = pd.DataFrame({"age": [31, 54], "plan": ["basic", None]})
 TEXTS = pd.Series(["good", 'say "hi"'], name="review")

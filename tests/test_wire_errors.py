@@ -9,8 +9,9 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from smrt_jupyter import errors, members
-from smrt_jupyter.wire_errors import BY_CODE, translate
+from smrt_jupyter import errors
+from smrt_jupyter.wire import members
+from smrt_jupyter.wire.translation import BY_CODE, translate
 
 
 def below(kind: type) -> set[type]:

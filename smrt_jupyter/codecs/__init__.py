@@ -165,7 +165,7 @@ def find(content_type: Any, *, template: Any = None) -> Codec:
             f"a template makes JSON, and {codec.media_type.text} is not.",
             next_step='Use content_type="application/json" or "application/jsonlines", or leave the template out.',
         )
-    from smrt_jupyter.template import Template
+    from smrt_jupyter.codecs.template import Template
 
     bound = copy.copy(codec)
     bound.template = Template.of(template)

@@ -61,7 +61,7 @@ def number_rows(matrix: Array, missing: AnyStr) -> list[AnyStr]:
     return rows
 
 
-def number_lines(matrix: Array, missing: bytes) -> bytes:
+def number_lines(matrix: Array, missing: bytes, end: bytes = b"") -> bytes:
     r"""Write a whole matrix of numbers, one row a line.
 
     The numbers are written as one list, in which every so-manieth comma then becomes a line end: no text is searched
@@ -73,6 +73,8 @@ def number_lines(matrix: Array, missing: bytes) -> bytes:
         As for `number_rows`.
     missing : bytes
         What stands for NaN.
+    end : bytes
+        A line end for the last line, or nothing.
 
     Returns
     -------
@@ -84,14 +86,15 @@ def number_lines(matrix: Array, missing: bytes) -> bytes:
     b'2.0,1e-05\nnan,-inf'
     """
     if not matrix.size or matrix.dtype.itemsize not in _ORJSON_KNOWS or matrix.dtype == np.float16:
-        return b"\n".join(number_rows(matrix, missing))
+        return b"\n".join(number_rows(matrix, missing)) + end
     flat = (matrix.view(np.uint8) if matrix.dtype.kind == "b" else matrix).ravel()
     text = bytearray(orjson.dumps(flat, option=orjson.OPT_SERIALIZE_NUMPY))
     signs = np.frombuffer(text, np.uint8)
     commas = np.flatnonzero(signs == ord(","))
     signs[commas[matrix.shape[1] - 1 :: matrix.shape[1]]] = ord("\n")
     odd = odd_places(flat) if flat.dtype.kind == "f" else commas[:0]
-    whole = memoryview(text)[1:-1]
+    signs[-1] = ord("\n")
+    whole = memoryview(text)[1:] if end else memoryview(text)[1:-1]
     if not len(odd):
         return bytes(whole)
     if len(odd) > len(flat) // _MANY and np.isnan(flat[odd]).all():

@@ -159,36 +159,45 @@ class CSV(Codec):
         CodecError
             When a column, which it names, cannot be carried.
         """
-        header = [_header(table).encode()] if self.has_header else []
-        end = [] if isinstance(table.native, np.ndarray | list | tuple) else [b""]
-        lines = _numbers_writer(table) if table.dtype() is not None else _cells_writer(table)
-
-        def write(start: int, stop: int) -> bytes:
-            # One join: at this size each further copy of the body would cost as much as a tenth of making it.
-            found = lines(start, stop)
-            return b"\n".join([*header, *found, *end]) if found or header else b""
-
-        return write
+        end = b"" if isinstance(table.native, np.ndarray | list | tuple) else b"\n"
+        rows = _numbers_writer(table, end) if table.dtype() is not None else _cells_writer(table, end)
+        if not self.has_header:
+            return rows
+        header = _header(table).encode() + b"\n"
+        return lambda start, stop: header + rows(start, stop)
 
 
 def _header(table: Table) -> str:
     return ",".join(_quoted([str(table.label(place)) for place in range(table.width)], alone=table.width == 1))
 
 
-def _numbers_writer(table: Table) -> Callable[[int, int], list[bytes]]:
-    def lines(start: int, stop: int) -> list[bytes]:
+def _numbers_writer(table: Table, end: bytes) -> Writer:
+    def write(start: int, stop: int) -> bytes:
         matrix = table.matrix(start, stop)
-        return [number_lines(matrix, b"nan")] if matrix.size else []
+        return number_lines(matrix, b"nan", end) if matrix.size else b""
 
-    return lines
+    return write
 
 
-def _cells_writer(table: Table) -> Callable[[int, int], list[Any]]:
+def _cells_writer(table: Table, end: bytes) -> Writer:
     columns = table.fields()
     only_numbers = all(column.kind in NUMBERS for column in columns)
     writers = [_column_writer(column, len(table), table.width, only_numbers=only_numbers) for column in columns]
     if not only_numbers and csv_arrow.is_worth_it(len(table) * table.width):
-        return csv_arrow.cells_writer(columns, len(table), writers)
+        lines = csv_arrow.cells_writer(columns, len(table), writers)
+    else:
+        lines = _plain_cells_writer(columns, table, writers, only_numbers=only_numbers)
+
+    def write(start: int, stop: int) -> bytes:
+        blocks = lines(start, stop)
+        return b"\n".join([*blocks, b""] if end else blocks) if blocks else b""
+
+    return write
+
+
+def _plain_cells_writer(
+    columns: tuple[Column, ...], table: Table, writers: list[_ColumnWriter], *, only_numbers: bool
+) -> Callable[[int, int], list[bytes]]:
     step = max(1, _CELLS_AT_ONCE // max(1, table.width))
 
     def lines(start: int, stop: int) -> list[bytes]:

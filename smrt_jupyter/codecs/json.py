@@ -38,10 +38,10 @@ import orjson
 
 from smrt_jupyter.codecs.base import Codec, MediaType, Writer
 from smrt_jupyter.codecs.json_rows import dumps, rows_writer
+from smrt_jupyter.codecs.template import Template
 from smrt_jupyter.codecs.text_bodies import charset_of, decoded, encoded, raw_body
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Table, is_table
-from smrt_jupyter.template import Template
 
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 """Translates every digit to ``0``, so that a long run of digits can be searched for."""
@@ -54,7 +54,7 @@ class JSON(Codec):
     ----------
     content_type : str, optional
     template : str, mapping, list or Template, optional
-        How rows become the body; see :mod:`smrt_jupyter.template`.
+        How rows become the body; see :mod:`smrt_jupyter.codecs.template`.
 
     Examples
     --------

@@ -19,10 +19,10 @@ import numpy as np
 import orjson
 
 from smrt_jupyter.codecs.cells import durations_writer, filled, half_a_pair, moments_writer, number_blocks
+from smrt_jupyter.codecs.template import Hole, Template
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Array, Cells, Column, Kind, Table, is_table
 from smrt_jupyter.tables.columns import is_missing
-from smrt_jupyter.template import Hole, Template
 
 if TYPE_CHECKING:
     from smrt_jupyter.codecs.base import Writer

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from smrt_jupyter import errors, fingerprint
+from smrt_jupyter import errors
 from smrt_jupyter.distributed import typed
+from smrt_jupyter.scoring import fingerprint
 from smrt_jupyter.tables import Table
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from smrt_jupyter.report import RunReport
+    from smrt_jupyter.scoring.report import RunReport
 
 _turn = threading.Lock()
 """Held while a worker process scores a partition: what is in flight is then what `Policy` says, on many threads too."""

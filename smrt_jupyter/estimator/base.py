@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from sklearn.utils import Tags
 
-    from smrt_jupyter.report import RunReport
+    from smrt_jupyter.scoring.report import RunReport
 
 FRAME = 2
 """Dimensions of a table."""

@@ -89,7 +89,9 @@ def as_frame(
 
 def _unnamed(frame: pd.DataFrame) -> bool:
     """Tell columns that are only counted from 0, as those of arrays and headerless CSV are."""
-    return list(frame.columns) == list(range(frame.shape[1]))
+    names: list[Any] = list(frame.columns)
+    counted: list[Any] = list(range(len(names)))
+    return names == counted
 
 
 def _typed(column: pd.Series, like: pd.Series) -> pd.Series:

@@ -11,17 +11,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter import cell, errors
-from smrt_jupyter.destination import encode
+from smrt_jupyter import errors
+from smrt_jupyter.endpoint.destination import encode
+from smrt_jupyter.magic import cell
 from smrt_jupyter.tables import is_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from smrt_jupyter.endpoint import Endpoint
-    from smrt_jupyter.progress import Progress
     from smrt_jupyter.reply import Reply
-    from smrt_jupyter.report import RunReport
+    from smrt_jupyter.scoring.progress import Progress
+    from smrt_jupyter.scoring.report import RunReport
     from smrt_jupyter.stream import ReplyStream
 
 TOLD_EVERY = 0.1

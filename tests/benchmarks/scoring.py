@@ -63,7 +63,7 @@ def bare(url: str, name: str, bodies: list[bytes], content_type: str, connection
 
 
 def bodies_of(endpoint: Endpoint, table: object) -> list[bytes]:
-    from smrt_jupyter import chunks
+    from smrt_jupyter.scoring import chunks
     from smrt_jupyter.tables import Table
 
     whole = Table.of(table)
@@ -122,8 +122,10 @@ def row_a_request(url: str, rows: int) -> None:
     endpoint.predict(table[:10])
     seconds = timed(lambda: endpoint.predict(table))
     bodies = bodies_of(endpoint, table)
-    cpu = len(bodies) / timed(lambda: [endpoint.replace(name="null-0").invoke(body) for body in bodies[:2000]]) * (
-        min(2000, rows) / len(bodies)
+    cpu = (
+        len(bodies)
+        / timed(lambda: [endpoint.replace(name="null-0").invoke(body) for body in bodies[:2000]])
+        * (min(2000, rows) / len(bodies))
     )
     answered, refused, most = counts(url, name)
     print(f"a row a request: {rows / seconds:,.0f} a second; 64 / 50 ms = 1,280; one thread without waiting {cpu:,.0f}")

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from smrt_jupyter import codecs
-from smrt_jupyter.answer_cells import column, is_labels, of_rows
+from smrt_jupyter.answers.cells import column, is_labels, of_rows
 from smrt_jupyter.errors import AnswerError
 from smrt_jupyter.tables import Array, Table, is_sparse, is_table
 

@@ -12,18 +12,19 @@ from collections import deque
 from math import ceil
 from typing import TYPE_CHECKING
 
-from smrt_jupyter import chunks, errors
-from smrt_jupyter.batches import Batch, Chunk, RawReply
-from smrt_jupyter.causes import PASSES_NOTHING, SizeLimit, is_for_want_of_capacity
-from smrt_jupyter.concurrency import Limit, Ticket
-from smrt_jupyter.progress import Progress
+from smrt_jupyter import errors
+from smrt_jupyter.scoring import chunks
+from smrt_jupyter.scoring.batches import Batch, Chunk, RawReply
+from smrt_jupyter.scoring.causes import PASSES_NOTHING, SizeLimit, is_for_want_of_capacity
+from smrt_jupyter.scoring.concurrency import Limit, Ticket
+from smrt_jupyter.scoring.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from smrt_jupyter.policy import Policy
-    from smrt_jupyter.progress import Watch
-    from smrt_jupyter.report import RunReport
+    from smrt_jupyter.scoring.progress import Watch
+    from smrt_jupyter.scoring.report import RunReport
 
 BYTES_IN_FLIGHT = 64 * 1024 * 1024
 """Bodies that are held at once where the policy fixes no concurrency: a run costs about two to three times as much."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from smrt_jupyter.assembly import Assembly
+from smrt_jupyter.scoring.assembly import Assembly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from smrt_jupyter.answers import Answers
     from smrt_jupyter.codecs.base import Writer
-    from smrt_jupyter.journal import Journal, Part
+    from smrt_jupyter.scoring.journal import Journal, Part
 
 
 class RawReply(Protocol):

@@ -12,8 +12,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter import shortcuts
 from smrt_jupyter.errors import SmrtError
+from smrt_jupyter.magic import shortcuts
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from smrt_jupyter import errors
 from smrt_jupyter.codecs.base import MediaType
-from smrt_jupyter.stream_events import EventReader, LineReader, TextReader
-from smrt_jupyter.wire_stream import Parts
+from smrt_jupyter.stream.events import EventReader, LineReader, TextReader
+from smrt_jupyter.wire.frames import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
-from smrt_jupyter import fingerprint
 from smrt_jupyter.errors import SmrtError, told_rows
+from smrt_jupyter.scoring import fingerprint
 
 if TYPE_CHECKING:
     import os
@@ -74,7 +74,7 @@ class Journal:
     >>> Journal.open(file, {"rows": "4", "name": "fraud"})
     Traceback (most recent call last):
         ...
-    smrt_jupyter.journal.JournalError: ... name is 'fraud', not 'churn'. ...
+    smrt_jupyter.scoring.journal.JournalError: ... name is 'fraud', not 'churn'. ...
     """
 
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:
@@ -94,7 +94,7 @@ class Journal:
         path : path-like
             The file.
         about : mapping of str to str, optional
-            What makes the run: see :mod:`smrt_jupyter.fingerprint`. None: whatever the file says, as for an export.
+            What makes the run: see :mod:`smrt_jupyter.scoring.fingerprint`. None: whatever the file says, for an export.
 
         Returns
         -------
@@ -341,8 +341,7 @@ def _begin(file: Path, database: sqlite3.Connection) -> None:
         " (first INTEGER PRIMARY KEY, next INTEGER NOT NULL, content_type TEXT NOT NULL, body BLOB NOT NULL)"
     )
     database.execute(
-        "CREATE TABLE IF NOT EXISTS part"
-        " (first INTEGER PRIMARY KEY, next INTEGER NOT NULL, content TEXT NOT NULL)"
+        "CREATE TABLE IF NOT EXISTS part (first INTEGER PRIMARY KEY, next INTEGER NOT NULL, content TEXT NOT NULL)"
     )
     database.execute("COMMIT")
 

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from smrt_jupyter import answers, async_submission, codecs, errors, scoring
-from smrt_jupyter.journal import opened
+from smrt_jupyter import answers, codecs, errors, scoring
+from smrt_jupyter.async_inference import submission as async_submission
 from smrt_jupyter.reply import Reply
+from smrt_jupyter.scoring.journal import opened
 from smrt_jupyter.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from smrt_jupyter.answers import Answers
-    from smrt_jupyter.batches import RawReply
     from smrt_jupyter.endpoint import Endpoint
-    from smrt_jupyter.report import RunReport
+    from smrt_jupyter.scoring.batches import RawReply
+    from smrt_jupyter.scoring.report import RunReport
     from smrt_jupyter.tables import Array
 
 

@@ -10,11 +10,12 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from smrt_jupyter import codecs, errors, members, wire
+from smrt_jupyter import codecs, errors, wire
 from smrt_jupyter.codecs.text import Raw
 from smrt_jupyter.policy import Policy
 from smrt_jupyter.reply import Reply
 from smrt_jupyter.tables import Table, is_table
+from smrt_jupyter.wire import members
 
 if TYPE_CHECKING:
     import threading

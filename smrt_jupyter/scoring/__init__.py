@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from smrt_jupyter import errors
-from smrt_jupyter.batches import Batch
-from smrt_jupyter.causes import PASSES_NOTHING
-from smrt_jupyter.progress import Watch, watcher
-from smrt_jupyter.report import RunReport
-from smrt_jupyter.workers import Run
+from smrt_jupyter.scoring.batches import Batch
+from smrt_jupyter.scoring.causes import PASSES_NOTHING
+from smrt_jupyter.scoring.progress import Watch, watcher
+from smrt_jupyter.scoring.report import RunReport
+from smrt_jupyter.scoring.workers import Run
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Sequence
 
     from smrt_jupyter.answers import Answers
-    from smrt_jupyter.batches import RawReply
     from smrt_jupyter.codecs.base import Writer
-    from smrt_jupyter.journal import Journal, Part
     from smrt_jupyter.policy import Policy
+    from smrt_jupyter.scoring.batches import RawReply
+    from smrt_jupyter.scoring.journal import Journal, Part
 
     Send = Callable[[bytes, range, Callable[[errors.InvokeError, float], None], threading.Event], RawReply]
 
@@ -62,7 +62,7 @@ def score(  # noqa: PLR0913 - each is one thing that a run needs
         ``on_retry(error, seconds)`` before each wait and waits with ``stop.wait(seconds)``.
     read : callable
         ``(reply, rows) -> answers``; an `AnswerError` fails that chunk. The reply is what `send` brought, or a
-        :class:`smrt_jupyter.journal.Kept`.
+        :class:`smrt_jupyter.scoring.journal.Kept`.
     policy : Policy
         Chunk sizes and concurrency.
     boundaries : sequence of int
@@ -70,7 +70,7 @@ def score(  # noqa: PLR0913 - each is one thing that a run needs
     journal : Journal or Part, optional
         Keeps what is finished, and knows what was finished before.
     progress : bool or callable, optional
-        See :func:`smrt_jupyter.progress.watcher`.
+        See :func:`smrt_jupyter.scoring.progress.watcher`.
     on_error : {"raise", "return"}, default="raise"
         Whether failed rows raise or are missing values in what is returned.
     label : str, default=""
@@ -94,7 +94,7 @@ def score(  # noqa: PLR0913 - each is one thing that a run needs
     Examples
     --------
     >>> import numpy as np
-    >>> from smrt_jupyter.journal import Kept
+    >>> from smrt_jupyter.scoring.journal import Kept
     >>> from smrt_jupyter.policy import Policy
     >>> table = np.arange(10.0)
     >>> found, report = score(

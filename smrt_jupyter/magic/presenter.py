@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from smrt_jupyter.report import RunReport
+    from smrt_jupyter.scoring.report import RunReport
     from smrt_jupyter.stream import ReplyStream
 
 Bundle = dict[str, Any]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smrt_jupyter.chunks import missing
 from smrt_jupyter.errors import AnswerError
+from smrt_jupyter.scoring.chunks import missing
 
 if TYPE_CHECKING:
     from smrt_jupyter.answers import Answers

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter.options import OptionError, did_you_mean
+from smrt_jupyter.magic.options import OptionError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

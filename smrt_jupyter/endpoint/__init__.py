@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter import async_submission, background, codecs, control_plane, distributed, errors, routing
-from smrt_jupyter.destination import MEMBERS, NO_MEMBERS, Destination, encode
+from smrt_jupyter import codecs, control_plane, distributed, errors
+from smrt_jupyter.async_inference import submission as async_submission
+from smrt_jupyter.endpoint import background, routing
+from smrt_jupyter.endpoint.destination import MEMBERS, NO_MEMBERS, Destination, encode
 from smrt_jupyter.session import CLOSING, NEW_SESSION, OPENING, Session
 from smrt_jupyter.stream import ReplyStream
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from smrt_jupyter.async_inference import AsyncInference
     from smrt_jupyter.reply import Reply
-    from smrt_jupyter.report import RunReport
+    from smrt_jupyter.scoring.report import RunReport
 
 __all__ = ["MEMBERS", "NO_MEMBERS", "Endpoint", "encode"]
 

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter import magic
-from smrt_jupyter.demo_models import tumours
+from smrt_jupyter.demo.models import tumours
 from smrt_jupyter.errors import SmrtError
 from smrt_jupyter.local_runtime import LocalRuntime
 
@@ -103,7 +103,7 @@ def _run(shell: InteractiveShell, code: str) -> None:
     _say(f"{mark}{shown}")
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        result = shell.run_cell(code, store_history=True)  # type: ignore[no-untyped-call] # IPython has none here
+        result = shell.run_cell(code, store_history=True)
     result.raise_error()
     _say(textwrap.indent(output.getvalue(), "  "))
 

@@ -16,7 +16,7 @@ from botocore.eventstream import EventStreamBuffer, ParserError
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from smrt_jupyter import errors
-from smrt_jupyter.wire_errors import one_line
+from smrt_jupyter.wire.translation import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter import codecs, errors, members, wire
+from smrt_jupyter import codecs, errors, wire
 from smrt_jupyter.policy import Policy
 from smrt_jupyter.reply import Reply
-from smrt_jupyter.wire_errors import one_line
+from smrt_jupyter.wire import members
+from smrt_jupyter.wire.translation import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

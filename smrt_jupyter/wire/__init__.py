@@ -22,8 +22,8 @@ from botocore.config import Config
 
 from smrt_jupyter import errors
 from smrt_jupyter.policy import DEFAULT_ATTEMPTS, Policy, Verdict
-from smrt_jupyter.wire_body import Payload
-from smrt_jupyter.wire_errors import translate
+from smrt_jupyter.wire.body import Payload
+from smrt_jupyter.wire.translation import translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,21 +9,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter import file_formats, fingerprint, routing, scoring, wire
-from smrt_jupyter.batches import Batch
-from smrt_jupyter.journal import Journal
-from smrt_jupyter.s3_files import S3File, upload
+from smrt_jupyter import file_formats, scoring, wire
+from smrt_jupyter.endpoint import routing
+from smrt_jupyter.files.s3 import S3File, upload
+from smrt_jupyter.scoring import fingerprint
+from smrt_jupyter.scoring.batches import Batch
+from smrt_jupyter.scoring.journal import Journal
 from smrt_jupyter.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from smrt_jupyter.answers import Answers
-    from smrt_jupyter.batches import RawReply
     from smrt_jupyter.endpoint import Endpoint
     from smrt_jupyter.policy import Policy
-    from smrt_jupyter.progress import Watch
-    from smrt_jupyter.report import RunReport
+    from smrt_jupyter.scoring.batches import RawReply
+    from smrt_jupyter.scoring.progress import Watch
+    from smrt_jupyter.scoring.report import RunReport
 
 BYTES_IN_FLIGHT = 32 * 1024 * 1024
 CHUNK_BYTES = 2 * 1024 * 1024

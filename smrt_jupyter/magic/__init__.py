@@ -16,10 +16,10 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from IPython.core.magic_arguments import argument, argument_group, magic_arguments
 from traitlets import Bool, Unicode
 
-from smrt_jupyter import cell as cells
-from smrt_jupyter import shortcuts
 from smrt_jupyter.errors import SmrtError
-from smrt_jupyter.options import (
+from smrt_jupyter.magic import cell as cells
+from smrt_jupyter.magic import shortcuts
+from smrt_jupyter.magic.options import (
     ALONE,
     OF_TABLES,
     OF_TEXT,
@@ -32,7 +32,7 @@ from smrt_jupyter.options import (
     option,
     parse,
 )
-from smrt_jupyter.presenter import Presenter, run_footer, stream_footer
+from smrt_jupyter.magic.presenter import Presenter, run_footer, stream_footer
 
 if TYPE_CHECKING:
     import argparse
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext
     from IPython.core.interactiveshell import InteractiveShell
 
-    from smrt_jupyter.completion import Completer
     from smrt_jupyter.endpoint import Endpoint
+    from smrt_jupyter.magic.completion import Completer
     from smrt_jupyter.reply import Reply
 
 ERROR_NAME = "_error"
@@ -335,7 +335,7 @@ class SageMakerMagics(Magics):
         if "%sagemaker" not in context.text_until_cursor:
             return SimpleMatcherResult(completions=[])
         if self.completer is None:
-            from smrt_jupyter.completion import Completer
+            from smrt_jupyter.magic.completion import Completer
 
             self.completer = Completer(parser())
         usual = {place: getattr(self, place) for place in ("region", "profile", "endpoint_url")}

@@ -6,9 +6,10 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter import errors, members, wire
+from smrt_jupyter import errors, wire
 from smrt_jupyter.async_inference import AsyncInference, place
 from smrt_jupyter.reply import Reply
+from smrt_jupyter.wire import members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
