@@ -323,10 +323,7 @@ class TimedOut(InvokeError):  # noqa: N818 - reads as the sentence it is
 class ConnectionFailed(InvokeError):  # noqa: N818 - reads as the sentence it is
     """The connection could not be made, or broke before the reply.
 
-    Attributes
-    ----------
-    request_was_whole : bool
-        Whether the whole request had left when it broke: then the inference may have run, and is not sent again.
+    `request_was_whole` says whether all of the request had left: then the inference may have run, and is not sent again.
     """
 
     next_step = "Check the network, the `region` and the `endpoint_url`."
@@ -363,7 +360,7 @@ class AsyncInferenceError(InvokeError):
     model_message : str, optional
         The failure object, verbatim.
     output_location, failure_location : str, optional
-        Where the answer, or the failure, is expected in S3.
+        Where in S3 the one or the other is expected.
     **context
         As for `InvokeError`.
     """

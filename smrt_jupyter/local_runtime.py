@@ -41,7 +41,7 @@ class LocalRuntime(Runtime):
         super().__exit__(kind, error, trace)
 
     def start(self) -> Self:
-        """Open it where a ``with`` block cannot last: over the cells of a notebook. It ends with `stop`, or the process.
+        """Open it where a ``with`` block cannot last: over a notebook's cells. It ends with `stop`, or the process.
 
         Returns
         -------

@@ -94,7 +94,7 @@ class Journal:
         path : path-like
             The file.
         about : mapping of str to str, optional
-            What makes the run: see :mod:`smrt_jupyter.scoring.fingerprint`. None: whatever the file says, for an export.
+            What makes the run: see :mod:`smrt_jupyter.scoring.fingerprint`. None: what the file says, for an export.
 
         Returns
         -------
