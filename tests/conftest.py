@@ -1,9 +1,8 @@
-"""Fixtures that every test may use: a clean AWS environment, an embedded runtime, and what may be skipped."""
+"""Fixtures that every test may use: a clean AWS environment, an embedded runtime."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,17 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from smrt_jupyter import LocalRuntime
-
-
-def require(program: str) -> str:
-    """Find a program that the machine may lack: without it a test is skipped at home, and fails in CI."""
-    found = shutil.which(program)
-    if found is None:
-        missing = f"{program} is not installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
 
 
 @pytest.fixture(autouse=True)

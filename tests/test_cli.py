@@ -9,8 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import joblib
@@ -160,6 +162,17 @@ def test_the_babbler_says_only_what_it_has_read() -> None:
     )
 
 
+def ask(url: str) -> Any:
+    """Get JSON from a server that says where it is a moment before it is there."""
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(url) as reply:
+                return json.load(reply)
+        except urllib.error.URLError:  # noqa: PERF203 - each try is one
+            time.sleep(0.1)
+    return pytest.fail(f"nobody answers at {url}")
+
+
 def test_lab_opens_the_notebooks_with_models_served(home: Path) -> None:
     """JupyterLab answers, holds copies of the notebooks, and its kernels reach the models by their names alone."""
     command = [*COMMAND[:1], "-m", "smrt_jupyter", "lab", "--folder", "here", "--", "--no-browser", "--allow-root"]
@@ -173,12 +186,13 @@ def test_lab_opens_the_notebooks_with_models_served(home: Path) -> None:
             assert line, told
             told += line
         assert re.search(r"Served at http://127\.0\.0\.1:\d+: tumours, babbler, row-sums\.", told)
-        with urllib.request.urlopen(f"{found[0]}/api/contents?token=known") as reply:
-            names = {each["name"] for each in json.load(reply)["content"]}
-        assert {"01_quickstart.ipynb", "08_aws.ipynb"} <= names
-        lab.send_signal(signal.SIGTERM)
-        drained = lab.stderr.read()
-        assert lab.wait(timeout=60) == 0, drained
+        try:
+            names = {each["name"] for each in ask(f"{found[0]}/api/contents?token=known")["content"]}
+        finally:
+            lab.send_signal(signal.SIGTERM)
+            told += lab.stderr.read()
+        assert lab.wait(timeout=60) == 0, told
+    assert {"01_quickstart.ipynb", "08_aws.ipynb"} <= names
     assert (home / "here" / "01_quickstart.ipynb").exists()
 
 

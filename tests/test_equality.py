@@ -75,7 +75,10 @@ def runtime() -> Iterator[LocalRuntime]:
 
 def fitted(table: pd.DataFrame) -> Any:
     """Fit a tree that tells every row of a table from every other, whatever the types of its columns."""
-    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-2, encoded_missing_value=-1)
+    codes = make_pipeline(
+        FunctionTransformer(lambda texts: texts.astype(object).where(texts.notna(), "missing")),  # None or nan
+        OrdinalEncoder(),
+    )
     seconds = FunctionTransformer(lambda dates: dates.apply(lambda each: each.astype("int64")))
     columns = ColumnTransformer(
         [

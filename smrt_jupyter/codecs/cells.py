@@ -63,7 +63,7 @@ def number_rows(matrix: Array, missing: AnyStr) -> list[AnyStr]:
     return rows
 
 
-def number_lines(matrix: Array, missing: bytes, end: bytes = b"") -> bytes:
+def number_lines(matrix: Array, missing: bytes) -> bytes:
     r"""Write a whole matrix of numbers, one row a line.
 
     The numbers are written as one list, in which every so-manieth comma then becomes a line end: no text is searched
@@ -75,8 +75,6 @@ def number_lines(matrix: Array, missing: bytes, end: bytes = b"") -> bytes:
         As for `number_rows`.
     missing : bytes
         What stands for NaN.
-    end : bytes
-        A line end for the last line, or nothing.
 
     Returns
     -------
@@ -88,7 +86,7 @@ def number_lines(matrix: Array, missing: bytes, end: bytes = b"") -> bytes:
     b'2.0,1e-05\nnan,-inf'
     """
     if not matrix.size or matrix.dtype.itemsize not in _ORJSON_KNOWS or matrix.dtype == np.float16:
-        return b"\n".join(number_rows(matrix, missing)) + end
+        return b"\n".join(number_rows(matrix, missing))
     flat = (matrix.view(np.uint8) if matrix.dtype.kind == "b" else matrix).ravel()
     odd = odd_places(flat) if flat.dtype.kind == "f" else np.empty(0, np.intp)
     text = bytearray(orjson.dumps(flat, option=orjson.OPT_SERIALIZE_NUMPY))
@@ -97,8 +95,7 @@ def number_lines(matrix: Array, missing: bytes, end: bytes = b"") -> bytes:
         [np.flatnonzero(signs[at : at + _SEARCHED] == ord(",")) + at for at in range(0, len(text), _SEARCHED)]
     )
     signs[commas[matrix.shape[1] - 1 :: matrix.shape[1]]] = ord("\n")
-    signs[-1] = ord("\n")
-    whole = memoryview(text)[1:] if end else memoryview(text)[1:-1]
+    whole = memoryview(text)[1:-1]
     if not len(odd):
         return bytes(whole)
     if len(odd) > len(flat) // _MANY and np.isnan(flat[odd]).all():
@@ -108,9 +105,9 @@ def number_lines(matrix: Array, missing: bytes, end: bytes = b"") -> bytes:
     ends = np.concatenate((commas, [len(text) - 1]))[odd].tolist()
     pieces: list[bytes | memoryview] = []
     done = 0
-    for start, end, cell in zip(starts, ends, flat[odd], strict=True):
+    for start, stop, cell in zip(starts, ends, flat[odd], strict=True):
         pieces += (whole[done:start], _word(cell, missing))
-        done = end - 1
+        done = stop - 1
     return b"".join((*pieces, whole[done:]))
 
 
@@ -256,26 +253,21 @@ def moments_unit(column: Column, rows: int, *, day_alone: bool) -> str:
     return unit
 
 
-def moments_writer(column: Column, rows: int, between: str, *, day_alone: bool) -> Callable[[Cells, str], list[str]]:
-    """Fix how a column of dates is written, from all its rows.
+def moments_writer(unit: str, between: str) -> Callable[[Cells, str], list[str]]:
+    """Fix how a column of dates is written.
 
     Parameters
     ----------
-    column : Column
-        DATETIME or DATE.
-    rows : int
-        All rows of the table.
+    unit : {"D", "s", "ms", "us", "ns"}
+        What `moments_unit` found.
     between : str
         Stands between the day and the time.
-    day_alone : bool
-        Write the day alone when no cell of the whole column has a time.
 
     Returns
     -------
     callable
         ``(cells, missing) -> list of str``.
     """
-    unit = moments_unit(column, rows, day_alone=day_alone)
 
     def texts(values: Any) -> list[str]:
         written = np.datetime_as_string(values.astype(f"datetime64[{unit}]"))

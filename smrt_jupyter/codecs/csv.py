@@ -33,8 +33,9 @@ type for each column. An empty cell and a quoted empty one are both missing.
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,6 +46,7 @@ from smrt_jupyter.codecs.cells import (
     durations_writer,
     filled,
     half_a_pair,
+    moments_unit,
     moments_writer,
     number_blocks,
     number_lines,
@@ -58,9 +60,11 @@ from smrt_jupyter.tables import NUMBERS, Cells, Column, Kind, Table, is_table
 
 _QUOTED = (",", '"', "\n", "\r")
 _NEEDS_QUOTES = re.compile('[,"\n\r]').search
-_CELLS_AT_ONCE = 65_536
+_CELLS_AT_ONCE = 16_384
 """Cells that are text at the same time: few enough to stay in the processor's cache until they are joined."""
 _ColumnWriter = Callable[[Cells], list[str]]
+_Blocks = Callable[[int, int], Iterator[Any]]
+"""``(start, stop)`` -> buffers of whole lines, without the line end between them."""
 
 
 class CSV(Codec):
@@ -159,52 +163,57 @@ class CSV(Codec):
         CodecError
             When a column, which it names, cannot be carried.
         """
-        end = b"" if isinstance(table.native, np.ndarray | list | tuple) else b"\n"
-        rows = _numbers_writer(table, end) if table.dtype() is not None else _cells_writer(table, end)
-        if not self.has_header:
-            return rows
-        header = _header(table).encode() + b"\n"
-        return lambda start, stop: header + rows(start, stop)
+        blocks = _number_blocks(table) if table.dtype() is not None else _cell_blocks(table)
+        header = _header(table).encode() + b"\n" if self.has_header else b""
+        ends = not isinstance(table.native, np.ndarray | list | tuple)
+
+        def write(start: int, stop: int) -> bytes:
+            # One buffer that grows: at this size, touching fresh memory costs as much as the writing itself.
+            out = io.BytesIO()
+            out.write(header)
+            line_end = b""
+            for block in blocks(start, min(stop, len(table))):
+                out.write(line_end)
+                out.write(block)
+                line_end = b"\n"
+            out.write(line_end if ends else b"")
+            return out.getvalue()
+
+        return write
 
 
 def _header(table: Table) -> str:
     return ",".join(_quoted([str(table.label(place)) for place in range(table.width)], alone=table.width == 1))
 
 
-def _numbers_writer(table: Table, end: bytes) -> Writer:
-    def write(start: int, stop: int) -> bytes:
-        matrix = table.matrix(start, stop)
-        return number_lines(matrix, b"nan", end) if matrix.size else b""
-
-    return write
-
-
-def _cells_writer(table: Table, end: bytes) -> Writer:
-    columns = table.fields()
-    only_numbers = all(column.kind in NUMBERS for column in columns)
-    writers = [_column_writer(column, len(table), table.width, only_numbers=only_numbers) for column in columns]
-    if not only_numbers and csv_arrow.is_worth_it(len(table) * table.width):
-        lines = csv_arrow.cells_writer(columns, len(table), writers)
-    else:
-        lines = _plain_cells_writer(columns, table, writers, only_numbers=only_numbers)
-
-    def write(start: int, stop: int) -> bytes:
-        blocks = lines(start, stop)
-        return b"\n".join([*blocks, b""] if end else blocks) if blocks else b""
-
-    return write
-
-
-def _plain_cells_writer(
-    columns: tuple[Column, ...], table: Table, writers: list[_ColumnWriter], *, only_numbers: bool
-) -> Callable[[int, int], list[bytes]]:
+def _number_blocks(table: Table) -> _Blocks:
     step = max(1, _CELLS_AT_ONCE // max(1, table.width))
 
-    def lines(start: int, stop: int) -> list[bytes]:
+    def blocks(start: int, stop: int) -> Iterator[bytes]:
+        for at in range(start, stop if table.width else start, step):
+            yield number_lines(table.matrix(at, min(at + step, stop)), b"nan")
+
+    return blocks
+
+
+def _cell_blocks(table: Table) -> _Blocks:
+    columns = table.fields()
+    only_numbers = all(column.kind in NUMBERS for column in columns)
+    dates = (Kind.DATETIME, Kind.DATE)
+    units = [moments_unit(each, len(table), day_alone=True) if each.kind in dates else "" for each in columns]
+    writers = [
+        _column_writer(column, len(table), table.width, unit, only_numbers=only_numbers)
+        for column, unit in zip(columns, units, strict=True)
+    ]
+    if not only_numbers and csv_arrow.is_worth_it(len(table) * table.width):
+        return csv_arrow.cell_blocks(columns, units, writers)
+    step = max(1, _CELLS_AT_ONCE // max(1, table.width))
+
+    def blocks(start: int, stop: int) -> Iterator[bytes]:
+        if not columns or stop <= start:
+            return
         cells = [column.cells(start, stop) for column in columns]
-        rows = len(cells[0].values) if cells else 0
-        written = []
-        for at in range(0, rows, step):
+        for at in range(0, stop - start, step):
             part = [each[at : at + step] for each in cells]
             texts: list[list[str]] = []
             for places, block in number_blocks(part, with_booleans=only_numbers):
@@ -213,19 +222,18 @@ def _plain_cells_writer(
                 else:
                     texts.append(number_rows(block, "nan" if only_numbers else ""))
             try:
-                written.append("\n".join(map(",".join, zip(*texts, strict=True))).encode())
+                yield "\n".join(map(",".join, zip(*texts, strict=True))).encode()
             except UnicodeEncodeError as error:
                 half = error.object[error.start]
                 pairs = zip(columns, part, strict=True)
                 of = (column.label for column, cells in pairs if half in "".join(map(str, cells.values.tolist())))
                 raise half_a_pair(error, next(of, None)) from error
-        return written
 
-    return lines
+    return blocks
 
 
 def _column_writer(  # noqa: PLR0911 - one return for each kind of column
-    column: Column, rows: int, width: int, *, only_numbers: bool
+    column: Column, rows: int, width: int, unit: str, *, only_numbers: bool
 ) -> _ColumnWriter:
     kind, missing = column.kind, "nan" if only_numbers else ('""' if width == 1 else "")
     if kind in (Kind.NESTED, Kind.OTHER):
@@ -242,7 +250,7 @@ def _column_writer(  # noqa: PLR0911 - one return for each kind of column
             cells, missing, lambda values: number_rows(np.ascontiguousarray(values)[:, None], missing)
         )
     if kind in (Kind.DATETIME, Kind.DATE):
-        moments = moments_writer(column, rows, " ", day_alone=True)
+        moments = moments_writer(unit, " ")
         return lambda cells: moments(cells, missing)
     if kind is Kind.DURATION:
         durations = durations_writer(column, rows)

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from smrt_jupyter.codecs.cells import correct, half_a_pair, moments_unit, number_blocks, number_rows, odd_places
+from smrt_jupyter.codecs.cells import correct, half_a_pair, number_blocks, number_rows, odd_places
 from smrt_jupyter.tables import Array, Cells, Column, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _CELLS_LOADED = 10_000
 _CELLS_NOT_LOADED = 2_000_000
 """From how many cells on it is faster: loading pyarrow alone takes as long as writing this many without it."""
-_CELLS_AT_ONCE = 1_048_576
-"""Arrow's kernels cost the same for few cells as for none, so the blocks are large; a request is one."""
+_CELLS_AT_ONCE = 65_536
+"""Fewer, and what a kernel costs at least would show; more, and fresh memory would cost more than the work."""
 _QUOTED = (b",", b'"', b"\n", b"\r")
 _YEARS = np.array(["0001-01-01", "9999-12-31"], dtype="datetime64[D]")
 """Years that Arrow writes with four digits."""
@@ -49,29 +49,24 @@ def is_worth_it(cells: int) -> bool:
     return cells >= _CELLS_NOT_LOADED and find_spec("pyarrow") is not None
 
 
-def cells_writer(
-    columns: Sequence[Column], rows: int, writers: Sequence[Callable[[Cells], list[str]]]
-) -> Callable[[int, int], list[Any]]:
+def cell_blocks(
+    columns: Sequence[Column], units: Sequence[str], writers: Sequence[Callable[[Cells], list[str]]]
+) -> Callable[[int, int], Iterator[Any]]:
     """Prepare the columns of a mixed table.
 
     Parameters
     ----------
     columns : sequence of Column
-    rows : int
-        All rows of the table.
+    units : sequence of str
+        How precisely each column of dates is written; empty for the others.
     writers : sequence of callable
         What writes a column without Arrow: for the kinds that Arrow has no kernel for.
 
     Returns
     -------
     callable
-        ``(start, stop) -> list of buffers``, each of some lines.
+        ``(start, stop)`` -> buffers of whole lines, without the line end between them.
     """
-    units = {
-        place: moments_unit(column, rows, day_alone=True)
-        for place, column in enumerate(columns)
-        if column.kind in (Kind.DATETIME, Kind.DATE)
-    }
     step = max(1, _CELLS_AT_ONCE // len(columns))
     alone = len(columns) == 1
 
@@ -83,7 +78,7 @@ def cells_writer(
         written = None
         if column.kind is Kind.BOOLEAN:
             written = _booleans(cells)
-        elif place in units and cells.offset is None:
+        elif units[place] and cells.offset is None:
             written = _moments(cells, units[place])
         return _array(writers[place](cells)) if written is None else _filled(written, alone=alone)
 
@@ -97,11 +92,11 @@ def cells_writer(
                 parts.append(_numbers(block))
         return _joined(parts)
 
-    def lines(start: int, stop: int) -> list[Any]:
-        stop = min(stop, rows)
-        return [block_lines(at, min(at + step, stop)) for at in range(start, stop, step)]
+    def blocks(start: int, stop: int) -> Iterator[Any]:
+        for at in range(start, stop, step):
+            yield block_lines(at, min(at + step, stop))
 
-    return lines
+    return blocks
 
 
 def _array(texts: list[str]) -> Any:
@@ -124,7 +119,8 @@ def _numbers(block: Array) -> Any:
     if block.dtype == np.float16:
         return _array(number_rows(block, ""))
     written = orjson.dumps(block, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2]
-    rows = pc.split_pattern(pa.array([written], pa.large_string()), "],[").values
+    whole = pa.LargeStringArray.from_buffers(1, pa.py_buffer(np.array([0, len(written)])), pa.py_buffer(written))
+    rows = pc.split_pattern(whole, "],[").values
     places = odd_places(block) if block.dtype.kind == "f" else ()
     if not len(places):
         return rows

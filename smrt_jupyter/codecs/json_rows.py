@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from smrt_jupyter.codecs.cells import durations_writer, filled, half_a_pair, moments_writer, number_blocks
+from smrt_jupyter.codecs.cells import durations_writer, filled, half_a_pair, moments_unit, moments_writer, number_blocks
 from smrt_jupyter.codecs.template import Hole, Template
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Array, Cells, Column, Kind, Table, is_table
@@ -186,7 +186,7 @@ def _column_writer(column: Column, rows: int) -> _ColumnWriter:
     if kind is Kind.TEXT:
         return lambda cells: filled(cells, "null", _strings)
     if kind in (Kind.DATETIME, Kind.DATE):
-        moments = moments_writer(column, rows, "T", day_alone=False)
+        moments = moments_writer(moments_unit(column, rows, day_alone=False), "T")
         return lambda cells: [text if text == "null" else f'"{text}"' for text in moments(cells, "null")]
     if kind is Kind.DURATION:
         durations = durations_writer(column, rows)

@@ -89,6 +89,9 @@ class Remote(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         if self.feature_names is not None:
             table = self._in_order(table, self.feature_names)
         validate_data(self, table, reset=True, skip_check_array=True)
+        names = tables_in.names_of(table)
+        if names:  # scikit-learn 1.6 does not see those of every library
+            self.feature_names_in_ = np.asarray(names, dtype=object)
         if y is not None:
             check_consistent_length(X, y)
         return self
@@ -109,11 +112,12 @@ class Remote(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     def _guarded(self, X: Any) -> Any:  # noqa: N803
         """Check a table against what `fit` saw and what was told, and put it in order."""
         table = tables_in.checked(X, least=0, estimator=self)
+        named = hasattr(table, "columns")
         if self.feature_names is not None:
             table = self._in_order(table, self.feature_names)
-        elif self.reorder and hasattr(self, "feature_names_in_") and hasattr(table, "columns"):
-            table = self._in_order(table, self.feature_names_in_.tolist())
-        if hasattr(self, "n_features_in_"):
+        elif named and hasattr(self, "feature_names_in_"):
+            return self._in_order(table, self.feature_names_in_.tolist())
+        if hasattr(self, "n_features_in_") and not (named and self.feature_names is not None):
             validate_data(self, table, reset=False, skip_check_array=True)
         return table
 

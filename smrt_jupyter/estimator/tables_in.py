@@ -65,6 +65,23 @@ def _rows(rows: Sequence[Any]) -> NDArray[Any]:
     return numbers if numbers.dtype.kind in "biuf" else array
 
 
+def names_of(table: Any) -> list[str]:
+    """Name the columns, as scikit-learn counts names: all of them are text, or there are none.
+
+    Parameters
+    ----------
+    table : object
+        From `checked`.
+
+    Returns
+    -------
+    list of str
+    """
+    columns = (Table.of(table).columns or ()) if hasattr(table, "columns") else ()
+    names = [name for name in columns if isinstance(name, str)]
+    return names if len(names) == len(columns) else []
+
+
 def in_order(table: Any, names: Sequence[str], *, reorder: bool, expected: str, owner: str) -> Any:
     """Put the columns in the model's order, by name.
 

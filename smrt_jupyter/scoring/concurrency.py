@@ -31,6 +31,10 @@ GROWTH = 1.0
 GROWTH_LATER = GROWTH / 8
 """The same once something queued, as long as nothing was ever refused."""
 
+NEARLY_FULL = 0.75
+"""The share of the limit that must be in flight for a success to count: a limit that is not used must not grow, but the
+requests that it newly allows take a moment to be written."""
+
 TOLERANCE = 1.5
 """How much slower than the quickest round a round may be before that counts as queueing."""
 
@@ -147,7 +151,7 @@ class Limit:
         now : float
             When it was answered.
         """
-        was_full = self.in_flight >= self.value
+        was_full = self.in_flight >= NEARLY_FULL * self.value
         self.in_flight -= 1
         self._count(ticket, refused=False)
         if self._fixed:
@@ -237,4 +241,4 @@ class Limit:
     def _share(self, band: int) -> float:
         """Estimate how often a band is refused; a few requests that all passed do not prove that all would."""
         refused, seen = self._bands[band]
-        return (refused + 0.5) / (seen + 4)
+        return (refused + 0.1) / (seen + 4)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import nbformat
 import pytest
+from environments import require
 from notebook_page import NotebookPage
 
 from smrt_jupyter import LocalRuntime
@@ -183,10 +184,8 @@ def models() -> Iterator[Models]:
 
 
 @pytest.fixture(scope="module")
-def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
-    # This file is called conftest, too, so the one above it cannot be imported by its name.
-    above = request.config.pluginmanager.get_plugin(str(HERE.parent / "conftest.py"))
-    path = above.require("chromium")
+def chromium() -> Iterator[Browser]:
+    path = require("chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
