@@ -99,6 +99,9 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
     predict.add_argument(
         "--journal", metavar="FILE", help="keeps finished rows; the next run sends only what is missing"
     )
+    predict.add_argument("--columns", nargs="+", metavar="NAME", help="what is sent; default: all columns")
+    predict.add_argument("--keep", nargs="+", default=(), metavar="NAME", help="columns to copy beside the answers")
+    predict.add_argument("--no-header", dest="header", action="store_false", help="the CSV file's first line is a row")
     _add_members(predict)
     return parser, commands
 
@@ -152,5 +155,6 @@ def _predict(told: argparse.Namespace) -> None:
 
     known = {each.name for each in fields(Endpoint)}
     changes = {name: value for name, value in vars(told).items() if name in known and value is not None}
-    report = predict_file(Endpoint(told.endpoint, **changes), told.input, told.output, journal=told.journal)
+    options = {name: getattr(told, name) for name in ("columns", "keep", "header", "journal")}
+    report = predict_file(Endpoint(told.endpoint, **changes), told.input, told.output, **options)
     print(report)

@@ -30,6 +30,8 @@ JSON_DEEPEST = 20
 STRING_LONGEST = 1_000
 ROWS_SHOWN, ROWS_WHEN_CUT = 60, 10
 COLUMNS_SHOWN = 20
+NAMELESS = ""
+"""The column of a Series without a name."""
 
 RASTER = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
@@ -262,7 +264,9 @@ def _table_forms(value: Any) -> tuple[str, str]:
 
 def _table_html(frame: Any, *, index: bool = True) -> str:
     rows = ROWS_WHEN_CUT if len(frame) > ROWS_SHOWN else None
-    told: str = frame.to_html(max_rows=rows, max_cols=COLUMNS_SHOWN, notebook=True, border=0, index=index, escape=True)
+    named = list(frame.columns) != [NAMELESS]
+    look = {"notebook": True, "border": 0, "index": index, "header": named, "escape": True}
+    told: str = frame.to_html(max_rows=rows, max_cols=COLUMNS_SHOWN, **look)
     return clean(told)
 
 
@@ -273,11 +277,11 @@ def _as_frame(value: Any) -> Any:
     if isinstance(value, pd.DataFrame):
         return value
     if isinstance(value, pd.Series):
-        return value.to_frame(value.name if value.name is not None else "")
+        return value.to_frame(value.name if value.name is not None else NAMELESS)
     if hasattr(value, "to_pandas"):  # Arrow
         if type(value).__module__.startswith("pyarrow"):
             found = value.to_pandas()
-            return found if isinstance(found, pd.DataFrame) else found.to_frame("")
+            return found if isinstance(found, pd.DataFrame) else found.to_frame(NAMELESS)
         if hasattr(value, "to_dict"):
             return pd.DataFrame(value.to_dict(as_series=False))
         return pd.DataFrame({value.name: value.to_list()})  # polars has no way to pandas without pyarrow

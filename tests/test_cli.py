@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import joblib
+import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
@@ -26,6 +27,8 @@ from smrt_jupyter.lab import lab
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from smrt_jupyter import LocalRuntime
 
 COMMAND = (sys.executable, "-W", "error", "-m", "smrt_jupyter")
 
@@ -168,7 +171,7 @@ def ask(url: str) -> Any:
         try:
             with urllib.request.urlopen(url) as reply:
                 return json.load(reply)
-        except urllib.error.URLError:  # noqa: PERF203 - each try is one
+        except urllib.error.URLError:
             time.sleep(0.1)
     return pytest.fail(f"nobody answers at {url}")
 
@@ -202,3 +205,18 @@ def test_lab_says_what_it_lacks(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(SmrtError, match=r"JupyterLab is not installed. pip install 'smrt-jupyter\[lab\]'"):
         lab()
     assert list(home.iterdir()) == []
+
+
+def test_predict_scores_a_file_and_sends_only_what_is_missing(home: Path, runtime: LocalRuntime) -> None:
+    runtime.deploy("sums", lambda frame: frame.sum(axis="columns"))
+    pd.DataFrame({"id": [7, 8, 9], "a": [1, 2, 3], "b": [0.5, 0.5, 0.5]}).to_csv(home / "in.csv", index=False)
+    words = ("predict", "sums", "in.csv", "out.csv", "--columns", "a", "b", "--keep", "id", "--journal", "run.journal")
+    words += ("--accept", "application/json")
+    done = run(*words, **runtime.environ)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert "3 of 3" in done.stdout
+    assert pd.read_csv(home / "out.csv").to_dict("list") == {"id": [7, 8, 9], "prediction": [1.5, 2.5, 3.5]}
+    sent = len(runtime.requests)
+    assert runtime.requests[-1].members["Accept"] == "application/json"
+    assert run(*words, **runtime.environ).returncode == 0
+    assert len(runtime.requests) == sent

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smrt_jupyter import codecs
-from smrt_jupyter.codecs import csv_arrow
+from smrt_jupyter.codecs import csv_arrow, csv_polars
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Table
 
@@ -75,10 +75,18 @@ def read(text: str | bytes, content_type: str = "text/csv") -> Any:
     return codecs.find(content_type).decode(text if isinstance(text, bytes) else text.encode())
 
 
-@pytest.fixture(params=[True, False], ids=["with Arrow", "without"])
+WAYS = ["plain", "polars", "Arrow"]
+
+
+def go(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write with a library however small the table is, or without one."""
+    monkeypatch.setattr(csv_polars, "is_worth_it", lambda cells: way == "polars")
+    monkeypatch.setattr(csv_arrow, "is_worth_it", lambda cells: way == "Arrow")
+
+
+@pytest.fixture(params=WAYS)
 def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write by Arrow's kernels however small the table is, and without them."""
-    monkeypatch.setattr(csv_arrow, "is_worth_it", lambda cells: request.param)
+    go(request.param, monkeypatch)
 
 
 # -- what a cell becomes ----------------------------------------------------------------------------------------------
@@ -257,13 +265,17 @@ def test_the_bytes_do_not_depend_on_where_the_table_is_cut(frame: pd.DataFrame, 
 
 
 @given(frames())
-def test_arrow_makes_the_same_bytes(frame: pd.DataFrame) -> None:
-    bodies = []
-    for worth in (True, False):
+def test_polars_and_arrow_make_the_same_bytes(frame: pd.DataFrame) -> None:
+    bodies = {}
+    for way in WAYS:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(csv_arrow, "is_worth_it", lambda cells, worth=worth: worth)
-            bodies.append(written(frame))
-    assert bodies[0] == bodies[1]
+            go(way, patch)
+            bodies[way] = written(frame)
+    assert bodies["polars"] == bodies["Arrow"] == bodies["plain"]
+
+
+def test_polars_is_only_used_where_it_writes_as_expected() -> None:
+    assert csv_polars._writes_as_expected()
 
 
 @given(frames())

@@ -40,7 +40,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from smrt_jupyter.codecs import csv_arrow
+from smrt_jupyter.codecs import csv_arrow, csv_polars
 from smrt_jupyter.codecs.base import Codec, Writer
 from smrt_jupyter.codecs.cells import (
     durations_writer,
@@ -62,6 +62,8 @@ _QUOTED = (",", '"', "\n", "\r")
 _NEEDS_QUOTES = re.compile('[,"\n\r]').search
 _CELLS_AT_ONCE = 16_384
 """Cells that are text at the same time: few enough to stay in the processor's cache until they are joined."""
+_CELLS_AT_ONCE_FAST = 65_536
+"""The same for polars and Arrow: with fewer, what a call costs at least would show; with more, fresh memory would."""
 _ColumnWriter = Callable[[Cells], list[str]]
 _Blocks = Callable[[int, int], Iterator[Any]]
 """``(start, stop)`` -> buffers of whole lines, without the line end between them."""
@@ -163,7 +165,7 @@ class CSV(Codec):
         CodecError
             When a column, which it names, cannot be carried.
         """
-        blocks = _number_blocks(table) if table.dtype() is not None else _cell_blocks(table)
+        blocks = _number_blocks(table) if table.dtype() is not None or not table.width else _cell_blocks(table)
         header = _header(table).encode() + b"\n" if self.has_header else b""
         ends = not isinstance(table.native, np.ndarray | list | tuple)
 
@@ -205,29 +207,45 @@ def _cell_blocks(table: Table) -> _Blocks:
         _column_writer(column, len(table), table.width, unit, only_numbers=only_numbers)
         for column, unit in zip(columns, units, strict=True)
     ]
-    if not only_numbers and csv_arrow.is_worth_it(len(table) * table.width):
-        return csv_arrow.cell_blocks(columns, units, writers)
-    step = max(1, _CELLS_AT_ONCE // max(1, table.width))
+
+    def rows_of(part: list[Cells]) -> list[str]:
+        texts: list[list[str]] = []
+        for places, block in number_blocks(part, with_booleans=only_numbers):
+            if block is None:
+                texts.extend(writers[place](part[place]) for place in places)
+            else:
+                texts.append(number_rows(block, "nan" if only_numbers else ""))
+        return list(map(",".join, zip(*texts, strict=True)))
 
     def blocks(start: int, stop: int) -> Iterator[bytes]:
-        if not columns or stop <= start:
-            return
         cells = [column.cells(start, stop) for column in columns]
+        step = max(1, _CELLS_AT_ONCE // len(columns))
         for at in range(0, stop - start, step):
             part = [each[at : at + step] for each in cells]
-            texts: list[list[str]] = []
-            for places, block in number_blocks(part, with_booleans=only_numbers):
-                if block is None:
-                    texts.extend(writers[place](part[place]) for place in places)
-                else:
-                    texts.append(number_rows(block, "nan" if only_numbers else ""))
             try:
-                yield "\n".join(map(",".join, zip(*texts, strict=True))).encode()
+                yield "\n".join(rows_of(part)).encode()
             except UnicodeEncodeError as error:
                 half = error.object[error.start]
                 pairs = zip(columns, part, strict=True)
                 of = (column.label for column, cells in pairs if half in "".join(map(str, cells.values.tolist())))
                 raise half_a_pair(error, next(of, None)) from error
+
+    fast, size = None, len(table) * table.width
+    if not only_numbers and table.width > 1 and csv_polars.is_worth_it(size):
+        fast = csv_polars.block_writer(columns, units, writers, rows_of)
+    elif not only_numbers and csv_arrow.is_worth_it(size):
+        fast = csv_arrow.block_writer(columns, units, writers)
+    return blocks if fast is None else _fast_blocks(fast, blocks, max(1, _CELLS_AT_ONCE_FAST // table.width))
+
+
+def _fast_blocks(fast: Callable[[int, int], Any], plain: _Blocks, step: int) -> _Blocks:
+    def blocks(start: int, stop: int) -> Iterator[Any]:
+        for at in range(start, stop, step):
+            body = fast(at, min(at + step, stop))
+            if body is None:
+                yield from plain(at, min(at + step, stop))
+            else:
+                yield body
 
     return blocks
 

@@ -18,13 +18,11 @@ from smrt_jupyter.codecs.cells import correct, half_a_pair, number_blocks, numbe
 from smrt_jupyter.tables import Array, Cells, Column, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 _CELLS_LOADED = 10_000
 _CELLS_NOT_LOADED = 2_000_000
 """From how many cells on it is faster: loading pyarrow alone takes as long as writing this many without it."""
-_CELLS_AT_ONCE = 65_536
-"""Fewer, and what a kernel costs at least would show; more, and fresh memory would cost more than the work."""
 _QUOTED = (b",", b'"', b"\n", b"\r")
 _YEARS = np.array(["0001-01-01", "9999-12-31"], dtype="datetime64[D]")
 """Years that Arrow writes with four digits."""
@@ -49,9 +47,9 @@ def is_worth_it(cells: int) -> bool:
     return cells >= _CELLS_NOT_LOADED and find_spec("pyarrow") is not None
 
 
-def cell_blocks(
+def block_writer(
     columns: Sequence[Column], units: Sequence[str], writers: Sequence[Callable[[Cells], list[str]]]
-) -> Callable[[int, int], Iterator[Any]]:
+) -> Callable[[int, int], Any]:
     """Prepare the columns of a mixed table.
 
     Parameters
@@ -65,9 +63,8 @@ def cell_blocks(
     Returns
     -------
     callable
-        ``(start, stop)`` -> buffers of whole lines, without the line end between them.
+        ``(start, stop)`` -> a buffer of lines, without the last line end.
     """
-    step = max(1, _CELLS_AT_ONCE // len(columns))
     alone = len(columns) == 1
 
     def texts(place: int, cells: Cells, start: int, stop: int) -> Any:
@@ -82,7 +79,7 @@ def cell_blocks(
             written = _moments(cells, units[place])
         return _array(writers[place](cells)) if written is None else _filled(written, alone=alone)
 
-    def block_lines(start: int, stop: int) -> Any:
+    def write(start: int, stop: int) -> Any:
         cells = [_UNREAD if column.arrow else column.cells(start, stop) for column in columns]
         parts: list[Any] = []
         for places, block in number_blocks(cells):
@@ -92,11 +89,7 @@ def cell_blocks(
                 parts.append(_numbers(block))
         return _joined(parts)
 
-    def blocks(start: int, stop: int) -> Iterator[Any]:
-        for at in range(start, stop, step):
-            yield block_lines(at, min(at + step, stop))
-
-    return blocks
+    return write
 
 
 def _array(texts: list[str]) -> Any:

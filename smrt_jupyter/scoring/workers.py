@@ -244,8 +244,9 @@ class Run:
     # -- the workers' threads -------------------------------------------------------------------------------------
 
     def _more_threads(self) -> None:
-        """Have one thread for each request that may be in flight, and one to write the next body meanwhile."""
-        wanted = min(self.limit.value + 1, len(self.pending) + self.held)
+        """Have a thread for each request that waits or may be in flight, and one to write the next body meanwhile."""
+        most = (self.policy.concurrency or self.limit.maximum) + 1
+        wanted = min(self.limit.value + len(self.waiting) + 1, len(self.pending) + self.held, most)
         while len(self.threads) < wanted and not self.stop.is_set():
             thread = threading.Thread(target=self._worker, name=f"smrt-jupyter-score-{len(self.threads)}", daemon=True)
             self.threads.append(thread)
@@ -264,13 +265,17 @@ class Run:
     def _take(self) -> Chunk | None:
         with self.lock:
             while not self.stop.is_set():
-                if self.pending and self.held - len(self.waiting) <= self.limit.value:
+                if self._has_work():
                     self.held += 1
                     return self.pending.popleft()
                 if self.no_more and not self.pending and not self.held:
                     break
                 self.work.wait()
             return None
+
+    def _has_work(self, takers: int = 0) -> bool:
+        """Say whether a chunk may be taken, once so many others have been."""
+        return len(self.pending) > takers and self.held + takers - len(self.waiting) <= self.limit.value
 
     def _let_go(self) -> None:
         with self.lock:
@@ -279,7 +284,8 @@ class Run:
                 self.work.notify_all()
                 self.place.notify_all()
             else:
-                self.work.notify()
+                if self._has_work(takers=1):  # the thread that lets go takes the first itself
+                    self.work.notify()
                 self._more_threads()
             if self._has_news():
                 self.news.notify()
@@ -357,7 +363,7 @@ class Run:
         if self.limit.value != before:
             self._note_concurrency()
             self._more_threads()
-            self.work.notify()
+            self.work.notify_all()
         self.place.notify_all()
 
     def _note_concurrency(self) -> None:
