@@ -10,8 +10,12 @@ import os
 from typing import TYPE_CHECKING, Any, Self
 
 from smrt_jupyter.endpoint import Endpoint
-from smrt_jupyter.local.runtime import Runtime
 from smrt_jupyter.wire import LOCAL_RUNTIME
+
+try:
+    from smrt_jupyter.local.runtime import Runtime
+except ModuleNotFoundError as error:
+    raise ImportError("The embedded runtime needs a server: pip install 'smrt-jupyter[local]'.") from error
 
 if TYPE_CHECKING:
     from types import TracebackType

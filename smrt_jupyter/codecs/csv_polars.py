@@ -90,58 +90,64 @@ def block_writer(
     moments = {unit for unit in units if unit in _FORMATS}
     unit_of_all = moments.pop() if len(moments) == 1 else None
 
-    def series(place: int, cells: Cells) -> Any:
-        import polars as pl
-
-        column, name = columns[place], str(place)
-        if cells.missing is None and cells.offset is None:
-            if column.kind is Kind.INTEGER or (column.kind is Kind.FLOAT and cells.values.dtype == np.float64):
-                return pl.Series(name, cells.values)
-            if units[place] and units[place] in ("D", unit_of_all):
-                dates = _dates(cells.values, units[place])
-                return None if dates is None else pl.Series(name, dates)
-        if column.kind is Kind.TEXT:
-            texts = cells.values.tolist()
-            if cells.missing is not None:
-                texts = [None if gone else text for text, gone in zip(texts, cells.missing.tolist(), strict=True)]
-        else:
-            texts = writers[place](cells)
-            if any('"' in text for text in texts):
-                return None  # quoted already, and polars would do it again
-        return pl.Series(name, texts, dtype=pl.String)
-
     def write(start: int, stop: int) -> bytes | None:
-        import polars as pl
-
         as_arrow = "pyarrow" in sys.modules
         cells, made = [], []
         for place, column in enumerate(columns):
             if as_arrow and column.arrow is not None:
                 cells.append(_UNREAD)
-                made.append(pl.Series(str(place), column.arrow(start, stop)))
+                made.append(column.arrow(start, stop))
             else:
                 cells.append(column.cells(start, stop))
-                try:
-                    made.append(series(place, cells[-1]))
-                except UnicodeEncodeError:
-                    return None  # the plain way says which column it is
-        if any(one is None for one in made):
-            return None
-        text = pl.col(pl.String)
-        frame = pl.DataFrame(made).with_columns(
-            pl.col(pl.Float64).fill_nan(None), pl.when(text != "").then(text).name.keep()
-        )
-        out = io.BytesIO()
-        frame.write_csv(out, include_header=False, datetime_format=_FORMATS.get(unit_of_all or ""))
-        body, odd = out.getvalue(), _odd_rows(cells)
-        if not len(odd):
-            return body[:-1]
+                made.append(_given(column.kind, cells[-1], units[place], unit_of_all, writers[place]))
+        body = None if any(one is None for one in made) else _written(made, _FORMATS.get(unit_of_all or ""))
+        odd = _odd_rows(cells)
+        if body is None or not len(odd):
+            return body
         whole = [
-            column.cells(start, stop) if each is _UNREAD else each for column, each in zip(columns, cells, strict=True)
+            column.cells(start, stop) if part is _UNREAD else part for column, part in zip(columns, cells, strict=True)
         ]
         return _patched(body, odd, stop - start, whole, rows_of)
 
     return write
+
+
+def _given(
+    kind: Kind, cells: Cells, unit: str, unit_of_all: str | None, writer: Callable[[Cells], list[str]]
+) -> Array | list[str | None] | None:
+    """Give a column the form in which polars writes it as we do; None when there is none."""
+    if cells.missing is None and cells.offset is None:
+        if kind is Kind.INTEGER or (kind is Kind.FLOAT and cells.values.dtype == np.float64):
+            return cells.values
+        if unit and unit in ("D", unit_of_all):
+            return _dates(cells.values, unit)
+    if kind is Kind.TEXT:
+        texts = cells.values.tolist()
+        if cells.missing is None:
+            return list(texts)
+        return [None if gone else text for text, gone in zip(texts, cells.missing.tolist(), strict=True)]
+    written = writer(cells)
+    return None if any('"' in text for text in written) else list(written)  # polars would quote the quotes again
+
+
+def _written(columns: list[Any], datetime_format: str | None) -> bytes | None:
+    """Write columns; None when a text has half of a surrogate pair: the plain way says which column that is."""
+    import polars as pl
+
+    try:
+        made = [
+            pl.Series(str(place), column, dtype=pl.String if isinstance(column, list) else None)
+            for place, column in enumerate(columns)
+        ]
+    except UnicodeEncodeError:
+        return None
+    text = pl.col(pl.String)
+    frame = pl.DataFrame(made).with_columns(
+        pl.col(pl.Float64).fill_nan(None), pl.when(text != "").then(text).name.keep()
+    )
+    out = io.BytesIO()
+    frame.write_csv(out, include_header=False, datetime_format=datetime_format)
+    return out.getvalue()[:-1]
 
 
 def _dates(values: Array, unit: str) -> Array | None:
@@ -165,7 +171,7 @@ def _patched(
     body: bytes, odd: Array, rows: int, cells: list[Cells], rows_of: Callable[[list[Cells]], list[str]]
 ) -> bytes | None:
     """Put rows that were written without polars into their lines."""
-    ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n"))
+    ends = np.append(np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n")), len(body))
     if len(ends) != rows or len(odd) > rows // 4:
         return None  # a text has a line end inside, or most of the work is to be done anew
     pieces: list[bytes | memoryview] = []
@@ -175,4 +181,4 @@ def _patched(
     for row, text in zip(odd.tolist(), rows_of(some), strict=True):
         pieces += (whole[done : ends[row - 1] + 1 if row else 0], text.encode())
         done = ends[row]
-    return b"".join((*pieces, whole[done:-1]))
+    return b"".join((*pieces, whole[done:]))

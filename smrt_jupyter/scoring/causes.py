@@ -52,6 +52,19 @@ def is_for_want_of_capacity(error: BaseException) -> bool:
     return False
 
 
+def forget_frames(error: BaseException | None) -> None:
+    """Drop what an error that is kept would keep alive: each frame of its traceback holds a body.
+
+    Parameters
+    ----------
+    error : BaseException or None
+        With all its causes.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
 class SizeLimit:
     """The size of body that an endpoint takes, as far as it has shown.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from smrt_jupyter import errors
 from smrt_jupyter.scoring import chunks
 from smrt_jupyter.scoring.batches import Batch, Chunk, RawReply
-from smrt_jupyter.scoring.causes import PASSES_NOTHING, SizeLimit, is_for_want_of_capacity
+from smrt_jupyter.scoring.causes import PASSES_NOTHING, SizeLimit, forget_frames, is_for_want_of_capacity
 from smrt_jupyter.scoring.concurrency import Limit, Ticket
 from smrt_jupyter.scoring.progress import Progress
 
@@ -394,7 +394,7 @@ class Run:
                 self.stop.set()
 
     def _fail(self, chunk: Chunk, error: errors.SmrtError) -> None:
-        _forget_frames(error)
+        forget_frames(error)
         with self.lock:
             if getattr(error, "rows", chunk.rows) is None:
                 error.rows = chunk.rows  # type: ignore[attr-defined]  # the classes that have rows are those found so
@@ -416,10 +416,3 @@ class Run:
                 return
         told = f"This row alone is a request of {size:,} bytes, and the endpoint takes {limit:,} or less."
         self._fail(chunk, errors.PayloadTooLarge(told, rows=chunk.rows))
-
-
-def _forget_frames(error: BaseException | None) -> None:
-    """Drop what an error that is kept would keep alive: each frame of its traceback holds a body."""
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__

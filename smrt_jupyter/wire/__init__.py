@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import botocore.exceptions
+import botocore.session
 from botocore.config import Config
 
 from smrt_jupyter import errors
@@ -216,7 +217,7 @@ def beside(target: Target, service: str) -> Target:
 
 def _make(target: Target) -> Connection:
     local = local_environment(target.endpoint_url)
-    session = boto3.Session(profile_name=None if local else target.profile)
+    session = boto3.Session(botocore_session=_without_profile()) if local else boto3.Session(profile_name=target.profile)
     region = target.region or local.get("AWS_REGION") or os.environ.get("AWS_REGION") or session.region_name
     service_variable = f"AWS_ENDPOINT_URL_{target.service.upper().replace('-', '_')}"
     client = session.client(
@@ -403,6 +404,11 @@ def log_tail(target: Target, log_stream_arn: str | None, lines: int) -> str:
             break
         token = {"nextToken": output["nextToken"]}
     return "\n".join(found[-lines:]) or f"{group} has no line of the last hour."
+
+
+def _without_profile() -> botocore.session.Session:
+    """Make a session that asks for no profile: one that AWS_PROFILE names need not exist for an embedded runtime."""
+    return botocore.session.Session(session_vars={"profile": (None, None, None, None)})
 
 
 def regions() -> list[str]:
