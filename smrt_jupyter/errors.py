@@ -5,6 +5,8 @@
     SmrtError                        catch this one to catch all of them
       CodecError (ValueError)        the table and the content type do not fit; ``.column``
       AnswerError (ValueError)       the reply is not one answer a row; ``.rows``
+      OptionError (ValueError)       an option of the magic cannot be meant; nothing was sent
+      JournalError (ValueError)      a journal of another run, in use, or on a full disk
       InvokeError                    the endpoint refused, failed or stayed silent
         CredentialsError             no credentials, expired ones, an unknown profile, no region
         AccessDenied                 the credentials lack a permission
@@ -20,6 +22,7 @@
         StreamError                  a stream broke, stalled or was cut short; ``.error_code``
         AsyncInferenceError          the failure object of an asynchronous inference, or its deadline
       PartialResultError             some rows failed; ``.partial .failed_rows .errors`` hold the rest
+        Interrupted (KeyboardInterrupt)  the user stopped the run
 
 Every error says what happened, to which endpoint and rows, and the next step. This module imports nothing, so that
 any other may import it; errors of boto3 become these in :mod:`smrt_jupyter.wire` and nowhere else.
@@ -40,9 +43,12 @@ __all__ = [
     "ConnectionFailed",
     "CredentialsError",
     "EndpointNotFound",
+    "Interrupted",
     "InvokeError",
+    "JournalError",
     "ModelError",
     "ModelNotReady",
+    "OptionError",
     "PartialResultError",
     "PayloadTooLarge",
     "ServiceError",
@@ -151,6 +157,21 @@ class AnswerError(SmrtError, ValueError):
     def where(self) -> str:
         """Name the rows."""
         return told_rows(self.rows) if self.rows else ""
+
+
+class OptionError(SmrtError, ValueError):
+    """An option of the magic, or what it names, cannot be meant; nothing was sent.
+
+    Not IPython's ``UsageError``: that one leaves no error in the notebook, so what runs notebooks may go on.
+    """
+
+    next_step = "`%sagemaker --help` shows the options."
+
+
+class JournalError(SmrtError, ValueError):
+    """A journal that belongs to another run, is in use, or cannot be written."""
+
+    next_step = "Name another `journal`, or delete this one to score everything again."
 
 
 class InvokeError(SmrtError):
@@ -323,7 +344,7 @@ class TimedOut(InvokeError):  # noqa: N818 - reads as the sentence it is
 class ConnectionFailed(InvokeError):  # noqa: N818 - reads as the sentence it is
     """The connection could not be made, or broke before the reply.
 
-    `request_was_whole` says whether all of the request had left: then the inference may have run, and is not sent again.
+    `request_was_whole` says whether all of the request had left: the inference may then have run, and is not repeated.
     """
 
     next_step = "Check the network, the `region` and the `endpoint_url`."
@@ -416,3 +437,9 @@ class PartialResultError(SmrtError):
         self.failed_rows = failed_rows
         self.errors = errors
         self.report = report
+
+
+class Interrupted(PartialResultError, KeyboardInterrupt):  # noqa: N818 - as KeyboardInterrupt, which it is
+    """The user stopped a run: a `KeyboardInterrupt` that has kept everything finished."""
+
+    next_step = "`error.partial` has what was finished; `journal=` makes the next run send only the rest."

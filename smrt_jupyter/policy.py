@@ -49,7 +49,8 @@ class Policy:
     concurrency_max : int, default=64
         The most that are tried when it is found while running.
     chunk_rows, chunk_bytes : int, optional
-        Rows, and serialised bytes, of one request. None: chosen from the table, at about 2 MiB.
+        Rows, and serialised bytes, of one request. None: chosen from the table: up to 4 MiB, and in
+        about 16 requests where it is small.
     payload_limit : int, default=6_291_456
         Bytes that the endpoint takes in one request: the service model's figure for real-time endpoints; serverless
         ones take 4_194_304, and today's hosting FAQ names 25 MB for real-time.

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smrt_jupyter.errors import OptionError
 from smrt_jupyter.magic.cell import content_type, expand
-from smrt_jupyter.magic.options import OptionError
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ from smrt_jupyter import (
     file_formats,
     predict_file,
 )
+from smrt_jupyter.errors import JournalError
 from smrt_jupyter.local.faults import Faults
-from smrt_jupyter.scoring.journal import JournalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

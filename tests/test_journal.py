@@ -18,9 +18,10 @@ import pytest
 import scipy.sparse
 
 from smrt_jupyter import LocalRuntime, PartialResultError, Policy
+from smrt_jupyter.errors import JournalError
 from smrt_jupyter.local.faults import Faults
 from smrt_jupyter.scoring import fingerprint
-from smrt_jupyter.scoring.journal import Journal, JournalError
+from smrt_jupyter.scoring.journal import Journal
 from smrt_jupyter.tables import Table
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from traitlets.config import Config
 
 from smrt_jupyter import Endpoint, LocalRuntime, PartialResultError, errors, magic
 from smrt_jupyter.endpoint import NO_MEMBERS
-from smrt_jupyter.magic.options import OptionError, known
+from smrt_jupyter.errors import OptionError
+from smrt_jupyter.magic.options import known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

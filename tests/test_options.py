@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from smrt_jupyter.magic.options import OptionError, did_you_mean, split
+from smrt_jupyter.errors import OptionError
+from smrt_jupyter.magic.options import did_you_mean, split
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from smrt_jupyter import (
     AccessDenied,
     ConnectionFailed,
     EndpointNotFound,
+    Interrupted,
     LocalRuntime,
     ModelError,
     PartialResultError,
@@ -314,7 +315,7 @@ def test_another_thread_can_stop_a_run() -> None:
     assert begun.wait(10)
     cancel.set()
     thread.join(10)
-    assert isinstance(found[0], scoring.Interrupted)
+    assert isinstance(found[0], Interrupted)
 
 
 def test_a_mistake_in_our_own_code_is_raised_as_it_is() -> None:

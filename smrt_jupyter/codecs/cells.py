@@ -6,6 +6,8 @@ the few floats written with an exponent and has no word for infinity, so those c
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, AnyStr
 
@@ -16,7 +18,10 @@ from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Array, Cells, Column, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+
+Blocks = Callable[[int, int, io.BytesIO], None]
+"""``(start, stop, out)``: writes rows of a table, each with its line end."""
 
 _REPR_PLAIN = (1e-4, 1e16)
 """Python writes floats from the first up to the second without an exponent, and so does orjson."""

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -43,6 +43,7 @@ import numpy as np
 from smrt_jupyter.codecs import csv_arrow, csv_polars
 from smrt_jupyter.codecs.base import Codec, Writer
 from smrt_jupyter.codecs.cells import (
+    Blocks,
     durations_writer,
     filled,
     half_a_pair,
@@ -62,11 +63,7 @@ _QUOTED = (",", '"', "\n", "\r")
 _NEEDS_QUOTES = re.compile('[,"\n\r]').search
 _CELLS_AT_ONCE = 16_384
 """Cells that are text at the same time: few enough to stay in the processor's cache until they are joined."""
-_CELLS_AT_ONCE_FAST = 65_536
-"""The same for polars and Arrow: with fewer, what a call costs at least would show; with more, fresh memory would."""
 _ColumnWriter = Callable[[Cells], list[str]]
-_Blocks = Callable[[int, int], Iterator[Any]]
-"""``(start, stop)`` -> buffers of whole lines, without the line end between them."""
 
 
 class CSV(Codec):
@@ -173,12 +170,9 @@ class CSV(Codec):
             # One buffer that grows: at this size, touching fresh memory costs as much as the writing itself.
             out = io.BytesIO()
             out.write(header)
-            line_end = b""
-            for block in blocks(start, min(stop, len(table))):
-                out.write(line_end)
-                out.write(block)
-                line_end = b"\n"
-            out.write(line_end if ends else b"")
+            blocks(start, min(stop, len(table)), out)
+            if not ends and out.tell() > len(header):
+                out.truncate(out.tell() - 1)
             return out.getvalue()
 
         return write
@@ -188,17 +182,18 @@ def _header(table: Table) -> str:
     return ",".join(_quoted([str(table.label(place)) for place in range(table.width)], alone=table.width == 1))
 
 
-def _number_blocks(table: Table) -> _Blocks:
+def _number_blocks(table: Table) -> Blocks:
     step = max(1, _CELLS_AT_ONCE // max(1, table.width))
 
-    def blocks(start: int, stop: int) -> Iterator[bytes]:
+    def blocks(start: int, stop: int, out: io.BytesIO) -> None:
         for at in range(start, stop if table.width else start, step):
-            yield number_lines(table.matrix(at, min(at + step, stop)), b"nan")
+            out.write(number_lines(table.matrix(at, min(at + step, stop)), b"nan"))
+            out.write(b"\n")
 
     return blocks
 
 
-def _cell_blocks(table: Table) -> _Blocks:
+def _cell_blocks(table: Table) -> Blocks:
     columns = table.fields()
     only_numbers = all(column.kind in NUMBERS for column in columns)
     dates = (Kind.DATETIME, Kind.DATE)
@@ -217,36 +212,24 @@ def _cell_blocks(table: Table) -> _Blocks:
                 texts.append(number_rows(block, "nan" if only_numbers else ""))
         return list(map(",".join, zip(*texts, strict=True)))
 
-    def blocks(start: int, stop: int) -> Iterator[bytes]:
+    def blocks(start: int, stop: int, out: io.BytesIO) -> None:
         cells = [column.cells(start, stop) for column in columns]
         step = max(1, _CELLS_AT_ONCE // len(columns))
         for at in range(0, stop - start, step):
             part = [each[at : at + step] for each in cells]
             try:
-                yield "\n".join(rows_of(part)).encode()
+                out.write("\n".join([*rows_of(part), ""]).encode())
             except UnicodeEncodeError as error:
                 half = error.object[error.start]
                 pairs = zip(columns, part, strict=True)
                 of = (column.label for column, cells in pairs if half in "".join(map(str, cells.values.tolist())))
                 raise half_a_pair(error, next(of, None)) from error
 
-    fast, size = None, len(table) * table.width
+    size = len(table) * table.width
     if not only_numbers and table.width > 1 and csv_polars.is_worth_it(size):
-        fast = csv_polars.block_writer(columns, units, writers, rows_of)
-    elif not only_numbers and csv_arrow.is_worth_it(size):
-        fast = csv_arrow.block_writer(columns, units, writers)
-    return blocks if fast is None else _fast_blocks(fast, blocks, max(1, _CELLS_AT_ONCE_FAST // table.width))
-
-
-def _fast_blocks(fast: Callable[[int, int], Any], plain: _Blocks, step: int) -> _Blocks:
-    def blocks(start: int, stop: int) -> Iterator[Any]:
-        for at in range(start, stop, step):
-            body = fast(at, min(at + step, stop))
-            if body is None:
-                yield from plain(at, min(at + step, stop))
-            else:
-                yield body
-
+        return csv_polars.blocks_writer(columns, units, writers, rows_of, blocks)
+    if not only_numbers and csv_arrow.is_worth_it(size):
+        return csv_arrow.blocks_writer(columns, units, writers)
     return blocks
 
 

@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from smrt_jupyter.codecs.cells import correct, half_a_pair, number_blocks, number_rows, odd_places
+from smrt_jupyter.codecs.cells import Blocks, correct, half_a_pair, number_blocks, number_rows, odd_places
 from smrt_jupyter.tables import Array, Cells, Column, Kind
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Callable, Sequence
 
 _CELLS_LOADED = 10_000
 _CELLS_NOT_LOADED = 2_000_000
 """From how many cells on it is faster: loading pyarrow alone takes as long as writing this many without it."""
+_CELLS_AT_ONCE = 65_536
+"""With fewer, what a call costs at least would show; with more, so would fresh memory."""
 _QUOTED = (b",", b'"', b"\n", b"\r")
 _YEARS = np.array(["0001-01-01", "9999-12-31"], dtype="datetime64[D]")
 """Years that Arrow writes with four digits."""
@@ -47,9 +50,9 @@ def is_worth_it(cells: int) -> bool:
     return cells >= _CELLS_NOT_LOADED and find_spec("pyarrow") is not None
 
 
-def block_writer(
+def blocks_writer(
     columns: Sequence[Column], units: Sequence[str], writers: Sequence[Callable[[Cells], list[str]]]
-) -> Callable[[int, int], Any]:
+) -> Blocks:
     """Prepare the columns of a mixed table.
 
     Parameters
@@ -63,7 +66,7 @@ def block_writer(
     Returns
     -------
     callable
-        ``(start, stop)`` -> a buffer of lines, without the last line end.
+        ``(start, stop, out)``: writes rows, each with its line end.
     """
     alone = len(columns) == 1
 
@@ -89,7 +92,13 @@ def block_writer(
                 parts.append(_numbers(block))
         return _joined(parts)
 
-    return write
+    def blocks(start: int, stop: int, out: io.BytesIO) -> None:
+        step = max(1, _CELLS_AT_ONCE // len(columns))
+        for at in range(start, stop, step):
+            out.write(write(at, min(at + step, stop)))
+            out.write(b"\n")
+
+    return blocks
 
 
 def _array(texts: list[str]) -> Any:

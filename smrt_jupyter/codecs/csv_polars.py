@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smrt_jupyter.codecs.cells import number_blocks, odd_places
+from smrt_jupyter.codecs.cells import Blocks, number_blocks, odd_places
 from smrt_jupyter.tables import Array, Cells, Column, Kind
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _CELLS_LOADED = 10_000
 _CELLS_NOT_LOADED = 3_000_000
 """From how many cells on it is faster: loading polars alone takes as long as writing this many without it."""
+_CELLS_AT_ONCE = 1_048_576
+"""A call costs polars more than many cells do, so a request is one block."""
 _FORMATS = {"s": "%Y-%m-%d %H:%M:%S", "ms": "%Y-%m-%d %H:%M:%S%.3f", "us": "%Y-%m-%d %H:%M:%S%.6f"}
 _FORMATS["ns"] = "%Y-%m-%d %H:%M:%S%.9f"
 _YEARS = np.array(["1000-01-01", "9999-12-31"], dtype="datetime64[D]")
@@ -64,12 +66,13 @@ def _writes_as_expected() -> bool:
     return frame.write_csv(include_header=False) == wanted
 
 
-def block_writer(
+def blocks_writer(
     columns: Sequence[Column],
     units: Sequence[str],
     writers: Sequence[Callable[[Cells], list[str]]],
     rows_of: Callable[[list[Cells]], list[str]],
-) -> Callable[[int, int], bytes | None]:
+    plain: Blocks,
+) -> Blocks:
     """Prepare the columns of a mixed table.
 
     Parameters
@@ -79,18 +82,18 @@ def block_writer(
         How precisely each column of dates is written; empty for the others.
     writers : sequence of callable
         What writes a column without polars, for the kinds that it is not given.
-    rows_of : callable
-        What writes rows without polars.
+    rows_of, plain : callable
+        What writes rows, and blocks, without polars.
 
     Returns
     -------
     callable
-        ``(start, stop) -> bytes``, without the last line end; None when the block has to be written without polars.
+        ``(start, stop, out)``: writes rows, each with its line end.
     """
     moments = {unit for unit in units if unit in _FORMATS}
     unit_of_all = moments.pop() if len(moments) == 1 else None
 
-    def write(start: int, stop: int) -> bytes | None:
+    def block(start: int, stop: int, out: io.BytesIO) -> bool:
         as_arrow = "pyarrow" in sys.modules
         cells, made = [], []
         for place, column in enumerate(columns):
@@ -100,16 +103,26 @@ def block_writer(
             else:
                 cells.append(column.cells(start, stop))
                 made.append(_given(column.kind, cells[-1], units[place], unit_of_all, writers[place]))
-        body = None if any(one is None for one in made) else _written(made, _FORMATS.get(unit_of_all or ""))
+        frame = None if any(one is None for one in made) else _frame(made)
+        if frame is None:
+            return False
         odd = _odd_rows(cells)
-        if body is None or not len(odd):
-            return body
+        body = io.BytesIO() if len(odd) else out
+        frame.write_csv(body, include_header=False, datetime_format=_FORMATS.get(unit_of_all or ""))
+        if not len(odd):
+            return True
         whole = [
             column.cells(start, stop) if part is _UNREAD else part for column, part in zip(columns, cells, strict=True)
         ]
-        return _patched(body, odd, stop - start, whole, rows_of)
+        return _patch(body.getbuffer(), odd, whole, rows_of, out)
 
-    return write
+    def blocks(start: int, stop: int, out: io.BytesIO) -> None:
+        step = max(1, _CELLS_AT_ONCE // len(columns))
+        for at in range(start, stop, step):
+            if not block(at, min(at + step, stop), out):
+                plain(at, min(at + step, stop), out)
+
+    return blocks
 
 
 def _given(
@@ -127,11 +140,11 @@ def _given(
             return list(texts)
         return [None if gone else text for text, gone in zip(texts, cells.missing.tolist(), strict=True)]
     written = writer(cells)
-    return None if any('"' in text for text in written) else list(written)  # polars would quote the quotes again
+    return None if '"' in "".join(written) else list(written)  # polars would quote the quotes again
 
 
-def _written(columns: list[Any], datetime_format: str | None) -> bytes | None:
-    """Write columns; None when a text has half of a surrogate pair: the plain way says which column that is."""
+def _frame(columns: list[Any]) -> Any:
+    """Build a frame; None when a text has half of a surrogate pair: the plain way says which column that is."""
     import polars as pl
 
     try:
@@ -142,12 +155,9 @@ def _written(columns: list[Any], datetime_format: str | None) -> bytes | None:
     except UnicodeEncodeError:
         return None
     text = pl.col(pl.String)
-    frame = pl.DataFrame(made).with_columns(
+    return pl.DataFrame(made).with_columns(
         pl.col(pl.Float64).fill_nan(None), pl.when(text != "").then(text).name.keep()
     )
-    out = io.BytesIO()
-    frame.write_csv(out, include_header=False, datetime_format=datetime_format)
-    return out.getvalue()[:-1]
 
 
 def _dates(values: Array, unit: str) -> Array | None:
@@ -167,18 +177,26 @@ def _odd_rows(cells: list[Cells]) -> Array:
     return np.unique(np.concatenate(found)) if found else np.empty(0, np.intp)
 
 
-def _patched(
-    body: bytes, odd: Array, rows: int, cells: list[Cells], rows_of: Callable[[list[Cells]], list[str]]
-) -> bytes | None:
-    """Put rows that were written without polars into their lines."""
-    ends = np.append(np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n")), len(body))
+def _patch(
+    body: memoryview, odd: Array, cells: list[Cells], rows_of: Callable[[list[Cells]], list[str]], out: io.BytesIO
+) -> bool:
+    """Write lines, some of them anew; or nothing, when they cannot be told apart, or are too many."""
+    ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n"))
+    rows = max(len(part.values) for part in cells)
     if len(ends) != rows or len(odd) > rows // 4:
-        return None  # a text has a line end inside, or most of the work is to be done anew
-    pieces: list[bytes | memoryview] = []
-    whole, done = memoryview(body), 0
-    some = [Cells(part.values[odd], None if part.missing is None else part.missing[odd],
-                  None if part.offset is None else part.offset[odd]) for part in cells]  # fmt: skip
+        return False
+    some = [
+        Cells(
+            part.values[odd],
+            None if part.missing is None else part.missing[odd],
+            None if part.offset is None else part.offset[odd],
+        )
+        for part in cells
+    ]
+    done = 0
     for row, text in zip(odd.tolist(), rows_of(some), strict=True):
-        pieces += (whole[done : ends[row - 1] + 1 if row else 0], text.encode())
-        done = ends[row]
-    return b"".join((*pieces, whole[done:]))
+        out.write(body[done : ends[row - 1] + 1 if row else 0])
+        out.write(text.encode())
+        done = int(ends[row])
+    out.write(body[done:])
+    return True

@@ -16,7 +16,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from IPython.core.magic_arguments import argument, argument_group, magic_arguments
 from traitlets import Bool, Unicode
 
-from smrt_jupyter.errors import SmrtError
+from smrt_jupyter.errors import OptionError, SmrtError
 from smrt_jupyter.magic import cell as cells
 from smrt_jupyter.magic import shortcuts
 from smrt_jupyter.magic.options import (
@@ -25,7 +25,6 @@ from smrt_jupyter.magic.options import (
     OF_TEXT,
     ONLY_ASYNC,
     PREVIEWS,
-    OptionError,
     deed_of,
     did_you_mean,
     help_text,
@@ -49,7 +48,7 @@ ERROR_NAME = "_error"
 """What the last error is called in the notebook, so that ``_error.logs()`` and ``_error.partial`` can be asked for."""
 
 
-class Interrupted(KeyboardInterrupt):
+class Stopped(KeyboardInterrupt):
     """A request that the user stopped, told in one line."""
 
     def _render_traceback_(self) -> list[str]:
@@ -137,7 +136,7 @@ class SageMakerMagics(Magics):
             error.next_step = error.next_step.replace("`error.", f"`{ERROR_NAME}.")
             raise
         except KeyboardInterrupt:
-            raise Interrupted from None
+            raise Stopped from None
 
     # -- from the line to a deed ----------------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter.magic.options import OptionError, did_you_mean
+from smrt_jupyter.errors import OptionError
+from smrt_jupyter.magic.options import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

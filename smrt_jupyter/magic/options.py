@@ -6,7 +6,7 @@ import difflib
 import textwrap
 from typing import TYPE_CHECKING
 
-from smrt_jupyter.errors import SmrtError
+from smrt_jupyter.errors import OptionError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -29,15 +29,6 @@ ONLY_ASYNC = (
     "request_ttl_seconds",
     "invocation_timeout_seconds",
 )
-
-
-class OptionError(SmrtError, ValueError):
-    """An option, or what it names, cannot be meant; nothing was sent.
-
-    Not IPython's ``UsageError``: that one leaves no error in the notebook, so what runs notebooks may go on.
-    """
-
-    next_step = "`%sagemaker --help` shows the options."
 
 
 def split(line: str) -> list[str]:

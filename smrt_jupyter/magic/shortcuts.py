@@ -18,7 +18,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter.magic.options import OptionError, did_you_mean
+from smrt_jupyter.errors import OptionError
+from smrt_jupyter.magic.options import did_you_mean
 
 if TYPE_CHECKING:
     from smrt_jupyter.endpoint import Endpoint

@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     Send = Callable[[bytes, range, Callable[[errors.InvokeError, float], None], threading.Event], RawReply]
 
 
-class Interrupted(errors.PartialResultError, KeyboardInterrupt):
-    """The user stopped a run: a `KeyboardInterrupt` that has kept everything finished."""
-
-    next_step = "`error.partial` has what was finished; `journal=` makes the next run send only the rest."
-
-
 def score(  # noqa: PLR0913 - each is one thing that a run needs
     rows: int,
     write: Writer,
@@ -224,7 +218,7 @@ def failure(
         told = f"{lost:,} of {report.rows:,} rows have no answer; the first cause: {type(first).__name__}: {first}"
     else:
         told = f"Stopped with {report.rows_done:,} of {report.rows:,} rows answered."
-    return (Interrupted if interrupted else errors.PartialResultError)(
+    return (errors.Interrupted if interrupted else errors.PartialResultError)(
         told,
         partial=partial,
         failed_rows=cast("Sequence[int]", report.failed_rows),  # as an array, so that `table.iloc[...]` takes it

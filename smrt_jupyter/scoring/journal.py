@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
-from smrt_jupyter.errors import SmrtError, told_rows
+from smrt_jupyter.errors import JournalError, told_rows
 from smrt_jupyter.scoring import fingerprint
 
 if TYPE_CHECKING:
@@ -39,12 +39,6 @@ CHANGED = {
     "content": "a cell of the table differs",
     "codec": "the table is sent as {now}, not as {was}",
 }
-
-
-class JournalError(SmrtError, ValueError):
-    """A journal that belongs to another run, is in use, or cannot be written."""
-
-    next_step = "Name another `journal`, or delete this one to score everything again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +68,7 @@ class Journal:
     >>> Journal.open(file, {"rows": "4", "name": "fraud"})
     Traceback (most recent call last):
         ...
-    smrt_jupyter.scoring.journal.JournalError: ... name is 'fraud', not 'churn'. ...
+    smrt_jupyter.errors.JournalError: ... name is 'fraud', not 'churn'. ...
     """
 
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:

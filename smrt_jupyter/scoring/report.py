@@ -174,7 +174,7 @@ class RunReport:
             Without matplotlib: ``pip install 'smrt-jupyter[plot]'``.
         """
         try:
-            from matplotlib import pyplot  # noqa: F401 - a notebook learns to show figures when this is imported
+            import matplotlib.pyplot as plt  # noqa: F401 - a notebook learns to show figures when this is imported
             from matplotlib.figure import Figure
         except ImportError as error:
             raise ImportError("A plot needs matplotlib: pip install 'smrt-jupyter[plot]'.") from error

@@ -7,14 +7,12 @@ an inference that has run, and been billed, is run again.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import boto3
 import botocore.exceptions
@@ -24,6 +22,7 @@ from botocore.config import Config
 from smrt_jupyter import errors
 from smrt_jupyter.policy import DEFAULT_ATTEMPTS, Policy, Verdict
 from smrt_jupyter.wire.body import Payload
+from smrt_jupyter.wire.target import LOCAL_RUNTIME, Target, beside, local_environment
 from smrt_jupyter.wire.translation import translate
 
 if TYPE_CHECKING:
@@ -31,9 +30,20 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSRequest
 
-LOCAL_RUNTIME = "SMRT_JUPYTER_LOCAL_RUNTIME_"
-"""Prefix of the variable, ending in a port, through which an embedded runtime tells this process and its children how
-to reach it. So it needs no AWS variable, and a client of the cloud beside it keeps its own credentials."""
+__all__ = [
+    "LOCAL_RUNTIME",
+    "Connection",
+    "Exchange",
+    "Target",
+    "beside",
+    "connect",
+    "forget",
+    "local_environment",
+    "log_tail",
+    "profiles",
+    "regions",
+    "send",
+]
 
 # A client is remade when one of these changes, as it does when a notebook's cell sets it.
 ENVIRONMENT = (
@@ -53,31 +63,6 @@ ENVIRONMENT = (
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_MAX_ATTEMPTS",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a service is and how long to wait for it: all that makes one client differ from another.
-
-    Parameters
-    ----------
-    service : str
-        botocore's name of the service.
-    region, profile, endpoint_url : str, optional
-        As boto3 has them; None: as boto3 finds them.
-    connect_timeout, read_timeout : float
-        Seconds.
-    connections : int
-        Requests that may be in flight at once; botocore's own default of 10 would make threads queue.
-    """
-
-    service: str
-    region: str | None = None
-    profile: str | None = None
-    endpoint_url: str | None = None
-    connect_timeout: float = 10.0
-    read_timeout: float = 70.0
-    connections: int = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,50 +159,11 @@ def forget(target: Target) -> None:
             del _connections[key]
 
 
-def local_environment(endpoint_url: str | None) -> dict[str, str]:
-    """Read what an embedded runtime of this process, or of its parent, tells about itself.
-
-    Parameters
-    ----------
-    endpoint_url : str or None
-        Any address.
-
-    Returns
-    -------
-    dict of str to str
-        The variables that reach it; empty when the address is not such a runtime's.
-    """
-    if not endpoint_url:
-        return {}
-    told = os.environ.get(f"{LOCAL_RUNTIME}{urlsplit(endpoint_url).port}")
-    found: dict[str, str] = json.loads(told) if told else {}
-    return found if found.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME") == endpoint_url else {}
-
-
-def beside(target: Target, service: str) -> Target:
-    """Name another service of the same account: the control plane, S3, the logs.
-
-    An ``endpoint_url`` is the runtime's own and not taken along, unless it is an embedded runtime's, which says where
-    its others are.
-
-    Parameters
-    ----------
-    target : Target
-        The runtime.
-    service : str
-        botocore's name of the other.
-
-    Returns
-    -------
-    Target
-    """
-    local = local_environment(target.endpoint_url)
-    return replace(target, service=service, endpoint_url=target.endpoint_url if local else None)
-
-
 def _make(target: Target) -> Connection:
     local = local_environment(target.endpoint_url)
-    session = boto3.Session(botocore_session=_without_profile()) if local else boto3.Session(profile_name=target.profile)
+    session = (
+        boto3.Session(botocore_session=_without_profile()) if local else boto3.Session(profile_name=target.profile)
+    )
     region = target.region or local.get("AWS_REGION") or os.environ.get("AWS_REGION") or session.region_name
     service_variable = f"AWS_ENDPOINT_URL_{target.service.upper().replace('-', '_')}"
     client = session.client(
