@@ -104,7 +104,7 @@ def dry_run(endpoint: Endpoint, data: Any, *, one_request: bool = False) -> DryR
         return np.zeros(len(rows))
 
     write = codec.writer(Table.of(data))
-    scoring.score(rows, write, weigh, read, policy=endpoint.policy, progress=False)
+    scoring.score(rows, write, weigh, read, policy=codec.bounded(endpoint.policy), progress=False)
     size = sum(length for length, _ in bodies.values())
     cuts = tuple(sorted(bodies))
     return DryRun(endpoint, codec.media_type.text, len(cuts), rows, size, bodies[cuts[0]][1] if cuts else b"", cuts)

@@ -206,7 +206,7 @@ def test_no_library_of_tables_is_loaded_before_one_of_its_tables_arrives() -> No
     code = """
 import sys
 import numpy as np
-from smrt_jupyter import answers, codecs, template
+from smrt_jupyter import answers, codecs
 from smrt_jupyter.tables import Table
 for content_type in ("text/csv", "application/json", "application/jsonlines", "application/x-npy"):
     codec = codecs.find(content_type)

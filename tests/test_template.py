@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,9 @@ import pytest
 
 from smrt_jupyter import codecs
 from smrt_jupyter.codecs.template import PRESETS, Template
+
+if TYPE_CHECKING:
+    from smrt_jupyter import LocalRuntime
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Table
 
@@ -198,3 +201,20 @@ def test_names_are_needed_where_the_template_asks_for_them() -> None:
 def test_a_template_is_refused_where_there_is_no_json() -> None:
     with pytest.raises(CodecError, match=r"template makes JSON, and text/csv is not"):
         codecs.find("text/csv", template="instances")
+
+
+# -- in a run ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_goes_row_by_row_where_a_request_has_room_for_one(runtime: LocalRuntime) -> None:
+    chat = runtime.deploy(
+        "chat", lambda body: {"choices": [{"message": {"content": body["messages"][0]["content"][::-1]}}]}
+    )
+    answers = chat.replace(template="messages").predict(pd.Series(["abc", "def"], index=["x", "x"]))
+    assert answers.tolist() == ["cba", "fed"]
+    assert list(answers.index) == ["x", "x"]
+    echo = runtime.deploy("echo", lambda text: text.upper())
+    assert echo.replace(content_type="text/plain", accept="text/plain").predict(pd.Series(["a", "b"])).tolist() == [
+        "A",
+        "B",
+    ]

@@ -73,6 +73,7 @@ BUILT_IN = {
 """Every content type that is known from the start, and the class that is loaded when it is needed."""
 
 CONTENT_TYPES: list[str] = [essence for essence in BUILT_IN if not essence.endswith("/*")]
+CONTENT_TYPES += ["image/png", "image/jpeg", "audio/wav"]
 """All known names, for Tab; `register_codec` adds to it."""
 
 ENTRY_POINTS = "smrt_jupyter.codecs"
@@ -145,9 +146,13 @@ def find(content_type: Any, *, template: Any = None) -> Codec:
     if isinstance(content_type, Codec):
         codec = content_type
     elif isinstance(content_type, str):
-        found = _class_of(MediaType(content_type).essence)
+        essence = MediaType(content_type).essence
+        found = _class_of(essence)
+        if found is not None and essence not in BUILT_IN and found is _load(BUILT_IN["text/*"]):
+            found = None  # a reply may be any text; what is sent as an unknown one is more likely misspelt
         if found is None:
-            close = difflib.get_close_matches(content_type, CONTENT_TYPES, n=1)
+            ends = [name for name in CONTENT_TYPES if name.endswith((f"/{content_type}", f"-{content_type}"))]
+            close = ends or difflib.get_close_matches(content_type, CONTENT_TYPES, n=1)
             raise CodecError(
                 f"there is no codec for {content_type!r}.",
                 next_step=(f"Did you mean {close[0]}? " if close else "")

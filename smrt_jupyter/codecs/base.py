@@ -6,14 +6,16 @@ another ``text/csv``. Client and embedded runtime use the same ones; golden byte
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from smrt_jupyter.policy import Policy
     from smrt_jupyter.tables import Table
 
 Writer = Callable[[int, int], bytes]
@@ -80,6 +82,11 @@ class Codec:
 
     content_types: ClassVar[tuple[str, ...]] = ()
 
+    @property
+    def rows_at_once(self) -> int | None:
+        """How many rows of a table one request can carry; None: any number."""
+        return None
+
     def __init__(self, content_type: str | None = None) -> None:
         self.media_type = MediaType(content_type or self.content_types[0])
 
@@ -130,6 +137,21 @@ class Codec:
             When the body is not of this family. Nothing in it is ever executed or unpickled.
         """
         raise NotImplementedError
+
+    def bounded(self, policy: Policy) -> Policy:
+        """Lower a policy's ``chunk_rows`` to what one request can carry.
+
+        Parameters
+        ----------
+        policy : Policy
+
+        Returns
+        -------
+        Policy
+        """
+        if self.rows_at_once is None or (policy.chunk_rows or math.inf) <= self.rows_at_once:
+            return policy
+        return replace(policy, chunk_rows=self.rows_at_once)
 
     def writer(self, table: Table) -> Writer:
         """Prepare a table to be serialised piece by piece.

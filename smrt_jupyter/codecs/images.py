@@ -44,7 +44,11 @@ class Image(Codec):
     """
 
     content_types = ("application/x-image", "image/*")
-    rows_at_once = 1
+
+    @property
+    def rows_at_once(self) -> int:
+        """One: each cell is a request of its own."""
+        return 1
 
     def encode(self, value: object) -> bytes:
         """Take a file's bytes as they are, and write anything else as an image.

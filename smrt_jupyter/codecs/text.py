@@ -30,7 +30,11 @@ class Text(Codec):
     """
 
     content_types: ClassVar[tuple[str, ...]] = ("text/plain", "application/x-text", "text/*", "application/xml")
-    rows_at_once = 1
+
+    @property
+    def rows_at_once(self) -> int:
+        """One: each cell is a request of its own."""
+        return 1
 
     def encode(self, value: object) -> bytes:
         """Serialise text.
@@ -119,7 +123,11 @@ class Raw(Codec):
         "application/x-binary",
         "file-path/raw-bytes",
     )
-    rows_at_once = 1
+
+    @property
+    def rows_at_once(self) -> int:
+        """One: each cell is a request of its own."""
+        return 1
 
     def encode(self, value: object) -> bytes:
         """Give bytes as they are, and text as UTF-8.

@@ -233,7 +233,7 @@ def score(  # noqa: PLR0913 - those of `Endpoint.score`
                 codec.writer(sent),
                 send,
                 read_chunk,
-                policy=endpoint.policy,
+                policy=codec.bounded(endpoint.policy),
                 boundaries=groups.starts.tolist() if groups else (),
                 journal=kept,
                 progress=progress,

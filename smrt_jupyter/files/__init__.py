@@ -109,7 +109,7 @@ def predict_file(  # noqa: PLR0913 - each is one thing to say
             stack.enter_context(closing(scored.batches(kept))),
             take,
             scored.send,
-            policy=_frugal(endpoint.policy),
+            policy=scored.bounded(_frugal(endpoint.policy)),
             rows=found.rows,
             bytes_in_flight=BYTES_IN_FLIGHT,
             progress=progress,
@@ -191,6 +191,10 @@ class _Scored:
                 batch = Batch(rows, self._codec.writer(table), self._read, part)
                 self._tables[batch] = whole
                 yield batch
+
+    def bounded(self, policy: Policy) -> Policy:
+        """Lower ``chunk_rows`` to what one request can carry."""
+        return self._codec.bounded(policy)
 
     def give_back(self, batch: Batch) -> Any:
         """Let go of a batch's table, which is needed once more."""
