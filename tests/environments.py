@@ -37,10 +37,11 @@ def _missing(what: str) -> NoReturn:
 def python_with(name: str, *packages: str) -> Path:
     """Give the interpreter of an environment that has these packages and nothing of ours."""
     with _kept(name, packages) as (folder, missing):
-        if missing:
+        python = folder / "bin" / "python"
+        if missing or not python.exists():  # the interpreter that it was made with may be gone
             _make([sys.executable, "-m", "venv", "--clear", str(folder)])
-            _make([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *packages])
-    return folder / "bin" / "python"
+            _make([str(python), "-m", "pip", "install", "--quiet", *packages])
+    return python
 
 
 def node_modules_with(name: str, npm: str, *packages: str) -> Path:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from smrt_jupyter import LocalRuntime
 
 PAYLOAD = "a-payload-that-nobody-may-keep"
-LONG = 30
+LONG = 120
 """Seconds after which a test that waits has failed."""
 
 CUSTOMERS = pd.DataFrame({"age": [41.0, 19.0, 33.0], "spent": [120.5, 3.0, 0.5]}, index=["ann", "bob", "eve"])
