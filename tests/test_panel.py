@@ -546,7 +546,6 @@ def test_the_code_does_the_same(runtime: LocalRuntime, chosen: str) -> None:
 
 
 def test_latency_and_throughput_of_a_tables_run_are_drawn(runtime: LocalRuntime) -> None:
-    pytest.importorskip("matplotlib")
     panel = panel_for(runtime.deploy("sums", lambda frame: frame.sum(axis=1)), customers=CUSTOMERS)
     press(panel, "send")
     plot = until(panel)["plot"]
