@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter import codecs
@@ -32,7 +32,7 @@ class Explanations:
     predictions: Any
     content_type: str
     label_headers: tuple[str, ...]
-    records: tuple[list[dict[str, Any]] | None, ...]
+    records: tuple[list[dict[str, Any]] | None, ...] = field(repr=False)
 
     @property
     def attributions(self) -> pd.DataFrame:

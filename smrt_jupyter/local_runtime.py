@@ -18,6 +18,7 @@ except ModuleNotFoundError as error:
     raise ImportError("The embedded runtime needs a server: pip install 'smrt-jupyter[local]'.") from error
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
 
@@ -73,6 +74,33 @@ class LocalRuntime(Runtime):
         super().deploy(name, model, **options)
         return self.endpoint(name)
 
+    def deploy_router(self, name: str, targets: Mapping[str, str | Endpoint | Sequence[str | Endpoint]]) -> Endpoint:
+        """Put an inference router in front of endpoints.
+
+        Parameters
+        ----------
+        name, targets
+            As for `Runtime.deploy_router`; an endpoint may stand for its name.
+
+        Returns
+        -------
+        Endpoint
+            The router, asked for the first of its targets.
+
+        Examples
+        --------
+        >>> with LocalRuntime() as runtime:
+        ...     endpoint = runtime.deploy("twice", lambda frame: 2 * frame[0])
+        ...     runtime.deploy_router("everywhere", {"twice": endpoint}).predict([[1], [2]])
+        array([2, 4])
+        """
+        named = {
+            target: [each.name if isinstance(each, Endpoint) else each for each in _several(there)]
+            for target, there in targets.items()
+        }
+        super().deploy_router(name, named)
+        return self.endpoint(name).replace(routing_target_name=next(iter(named), None))
+
     def endpoint(self, name: str) -> Endpoint:
         """Give the endpoint of that name, deployed or not.
 
@@ -85,3 +113,7 @@ class LocalRuntime(Runtime):
         Endpoint
         """
         return Endpoint(name, region=self.region, endpoint_url=self.url)
+
+
+def _several(there: str | Endpoint | Sequence[str | Endpoint]) -> Sequence[str | Endpoint]:
+    return [there] if isinstance(there, str | Endpoint) else there

@@ -276,6 +276,19 @@ def test_a_router_is_asked_for_its_target_and_says_what_it_chose(runtime, sums):
     assert reply.routing_reason in {"local-preferred", "capacity-available", "only-healthy", "failover"}
 
 
+def test_a_deployed_router_is_an_endpoint_that_can_be_asked_at_once(runtime, sums):
+    for targets in ({"near": "sums"}, {"near": sums}, {"near": [sums, "elsewhere"]}):
+        router = runtime.deploy_router("router", targets)
+        assert router.predict([[1, 2], [3, 4]]).tolist() == [3, 7]
+
+
+def test_what_is_no_endpoints_name_is_no_routers_target(runtime):
+    with pytest.raises(TypeError, match="names of endpoints, not int"):
+        runtime.deploy_router("router", {"near": [1]})
+    with pytest.raises(ValueError, match="endpointName"):
+        runtime.deploy_router("router", {"near": "under_scored"})
+
+
 def test_a_router_is_waited_for_as_long_as_aws_asks():
     endpoint = Endpoint("router", routing_target_name="target", policy=Policy(read_timeout=70))
     assert endpoint.target.read_timeout >= 170

@@ -266,6 +266,7 @@ class Endpoint(Destination):
         asynchronous: bool | None = None,
         s3_input_prefix: str | None = None,
         target_model_column: Hashable = None,
+        **changes: Any,
     ) -> Any:
         """Score a table of any size: one answer a row, in row order, with the table's index.
 
@@ -287,6 +288,8 @@ class Endpoint(Destination):
             Where chunks go that are too large to travel in an asynchronous request: ``s3://bucket/prefix``.
         target_model_column : hashable, optional
             The column that names each row's model of a multi-model endpoint; it is not sent itself.
+        **changes
+            Parameters of `Endpoint` for this table alone.
 
         Returns
         -------
@@ -319,9 +322,10 @@ class Endpoint(Destination):
             "s3_input_prefix": s3_input_prefix,
             "target_model_column": target_model_column,
         }
+        endpoint = self.replace(**changes) if changes else self
         if distributed.engine_of(table):
-            return distributed.predict(self, table, **options)
-        return self.score(table, **options)[0]
+            return distributed.predict(endpoint, table, **options)
+        return endpoint.score(table, **options)[0]
 
     def score(  # noqa: PLR0913 - those of `predict`
         self,

@@ -6,6 +6,7 @@ Plain strings, never clients or sessions: so it clones, pickles, hashes, and wor
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -100,12 +101,22 @@ class Destination:
         -------
         Endpoint
 
+        Raises
+        ------
+        TypeError
+            For what is no parameter.
+
         Examples
         --------
         >>> from smrt_jupyter import Endpoint
         >>> Endpoint("churn").replace(target_variant="blue")
         Endpoint('churn', target_variant='blue')
         """
+        known = [each.name for each in dataclasses.fields(self)]
+        for wrong in changes.keys() - known:
+            meant = difflib.get_close_matches(wrong, known, 1)
+            hint = f" Did you mean `{meant[0]}`?" if meant else ""
+            raise TypeError(f"An endpoint has no parameter `{wrong}`.{hint}")
         return dataclasses.replace(self, **changes)
 
     def codec_for(self, data: Any) -> codecs.Codec:
@@ -142,6 +153,8 @@ class Destination:
         given[named] = self.name
         given["content_type"] = codec.media_type.text if codec else None
         given["accept"] = codecs.accepted(self.accept)
+        if self.enable_explanations is not None and self.accept is None:
+            given["accept"] = given["content_type"]  # Clarify wants both (developer guide, online explainability)
         return members.parameters(self.target.service, operation, given | more, self.name)
 
     def ask(

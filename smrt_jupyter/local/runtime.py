@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 import socket
 import string
@@ -91,6 +92,9 @@ class Runtime:
 
     def __enter__(self) -> Self:
         listener = socket.create_server((LOOPBACK, self._wanted_port), backlog=2048)
+        # asyncio does so itself, but not for a socket whose protocol number is 0, as this one's is: without it a reply
+        # in two writes waits 40 ms for the caller's delayed acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = listener.getsockname()[1]
         self._service = Service(region=self.region, keys=self._keys, limits=self.limits, faults=self.faults)
         config = uvicorn.Config(
@@ -245,8 +249,7 @@ class Runtime:
             A name that SageMaker would refuse, or a model that cannot be served.
         """
         service = self._opened
-        complaint = _endpoint_name().complaint(name)
-        if complaint:
+        if complaint := _endpoint_name().complaint(name):
             raise ValueError(complaint)
         if asynchronous and async_config is None:
             async_config = {
@@ -269,17 +272,30 @@ class Runtime:
         )
         service.add(Deployment(name, serving, region=self.region, limits=self.limits))
 
-    def deploy_router(self, name: str, targets: Mapping[str, Sequence[str]]) -> None:
+    def deploy_router(self, name: str, targets: Mapping[str, str | Sequence[str]]) -> Any:
         """Put an inference router in front of endpoints.
 
         Parameters
         ----------
         name : str
             The router's.
-        targets : mapping of str to sequence of str
-            Routing target names to the names of endpoints, the preferred one first.
+        targets : mapping of str to str or sequence of str
+            Routing target names to the name of an endpoint, or to several, the preferred one first.
+
+        Raises
+        ------
+        ValueError, TypeError
+            A name that SageMaker would refuse, or what is no endpoint's name.
         """
-        self._opened.routers[name] = InferenceRouter(name, targets)
+        service = self._opened
+        tried = {target: (names,) if isinstance(names, str) else tuple(names) for target, names in targets.items()}
+        for each in (name, *itertools.chain.from_iterable(tried.values())):
+            if not isinstance(each, str):
+                msg = f"An inference router's targets are names of endpoints, not {type(each).__name__}."
+                raise TypeError(msg)
+            if complaint := _endpoint_name().complaint(each):
+                raise ValueError(complaint)
+        service.routers[name] = InferenceRouter(name, tried)
 
     def delete(self, name: str) -> None:
         """Take an endpoint away.
