@@ -214,7 +214,7 @@ class InvokeError(SmrtError):
         self.response: Mapping[str, Any] = response or {}
 
     def where(self) -> str:
-        """Name the endpoint, the rows, the attempts and the request id, as far as they are known."""
+        """Name the endpoint, the rows and the attempts, as far as they are known."""
         told = []
         if self.endpoint:
             told.append(f"endpoint {self.endpoint!r}")
@@ -222,9 +222,12 @@ class InvokeError(SmrtError):
             told.append(told_rows(self.rows))
         if self.attempts > 1:
             told.append(f"{self.attempts} attempts")
-        if self.request_id:
-            told.append(f"request {self.request_id}")
         return ", ".join(told)
+
+    def __str__(self) -> str:
+        """Put the request id last: AWS support asks for it, and nobody reads it."""
+        told = super().__str__()
+        return f"{told} (request {self.request_id})" if self.request_id else told
 
 
 class CredentialsError(InvokeError):
@@ -345,10 +348,12 @@ class ConnectionFailed(InvokeError):  # noqa: N818 - reads as the sentence it is
     """The connection could not be made, or broke before the reply.
 
     `request_was_whole` says whether all of the request had left: the inference may then have run, and is not repeated.
+    `request_was_cut` says that it broke while the request was being sent, as connections do where a body is too large.
     """
 
     next_step = "Check the network, the `region` and the `endpoint_url`."
     request_was_whole: bool = False
+    request_was_cut: bool = False
 
 
 class StreamError(InvokeError):

@@ -171,7 +171,9 @@ def test_a_model_error_gives_status_words_and_logs(runtime):
         raise ZeroDivisionError("by zero")
 
     endpoint = runtime.deploy("fails", fails)
-    with pytest.raises(errors.ModelError, match=r"endpoint 'fails', request .*The container answered 500") as caught:
+    with pytest.raises(
+        errors.ModelError, match=r"endpoint 'fails': The container answered 500.*\(request [-0-9a-f]{36}\)$"
+    ) as caught:
         endpoint.invoke([[1, 2]])
     assert caught.value.status == 500
     assert "by zero" in caught.value.model_message

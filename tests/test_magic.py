@@ -405,6 +405,19 @@ def test_an_asynchronous_inference_is_a_handle_now_and_an_answer_later(cells: Ce
     handle = cells("%%sagemaker later --async --inference-id mine\n1,2\n3,4")
     assert handle.inference_id == "mine"
     np.testing.assert_array_equal(np.ravel(handle.result(timeout=30).value), [3, 7])
+    cells.names["table"] = TABLE
+    handle = cells("%sagemaker later --data table --async")
+    assert len(handle.result(timeout=30).value) == len(TABLE)
+
+
+def test_a_table_goes_through_an_asynchronous_endpoint_in_chunks_too(cells: Cells, runtime: LocalRuntime) -> None:
+    cells.names["later"] = runtime.deploy("later", lambda frame: frame.sum(axis=1), asynchronous=True)
+    cells.names["table"] = TABLE
+    for line in (
+        "%sagemaker later --data table",
+        f"%sagemaker later --data table --s3-input s3://{runtime.default_bucket}/in",
+    ):
+        pd.testing.assert_series_equal(cells(line), TABLE.sum(axis=1).astype(float), check_names=False)
 
 
 # -- what goes wrong ----------------------------------------------------------------------------------------------
@@ -424,7 +437,10 @@ def test_an_asynchronous_inference_is_a_handle_now_and_an_answer_later(cells: Ce
         ("%sagemaker sums --data table --stream --dry-run", "--stream and --dry-run exclude one another."),
         ("%sagemaker sums --data table --markdown", "--markdown means nothing for a table."),
         ("%sagemaker sums --data [1] --journal x", "--journal means nothing for one request"),
-        ("%sagemaker sums --data table --s3-input s3://b/p", "--s3-input means nothing without --async."),
+        ("%sagemaker sums --data [1] --s3-input s3://b/p", "--s3-input means nothing for one request"),
+        ("%sagemaker sums --data table --filename x", "--filename means nothing without --async."),
+        ("%sagemaker sums --data table --async --raw", "--raw means nothing beside --async."),
+        ("%sagemaker sums --data table --async --journal x", "--journal means nothing beside --async."),
         ("%sagemaker sums --describe --data table", "--data means nothing beside --describe."),
         ("%sagemaker sums --data table --expand", "--expand is for the text of a cell"),
         ("%%sagemaker sums --data table\n1,2", "Both the cell and --data hold data."),

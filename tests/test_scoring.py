@@ -178,6 +178,18 @@ def test_a_hidden_limit_is_found_and_remembered(runtime: LocalRuntime, oversize:
     assert 0 < report.divided < report.replies
 
 
+def test_a_connection_that_cannot_be_made_is_not_taken_for_a_size_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "asks")
+    with LocalRuntime() as gone:
+        endpoint = gone.endpoint("sums").replace(
+            content_type="application/x-npy", policy=Policy(attempts=1, chunk_bytes=2_000_000)
+        )
+    _, report = endpoint.score(numbered(200_000), on_error="return")
+    assert report.requests <= 20
+    assert report.divided == 0
+
+
 def test_a_row_that_is_too_large_alone_is_named_after_everything_else_is_done(runtime: LocalRuntime) -> None:
     texts = pd.DataFrame({"number": range(50), "text": ["short"] * 50})
     texts.loc[33, "text"] = "long" * 1000

@@ -396,7 +396,7 @@ def test_a_path_points_at_the_new_text(open_stream):
 def test_an_error_that_the_model_reports_with_200_is_an_error(open_stream, body, words, code):
     stream = open_stream(*parts(b'{"token": {"text": "fine"}}\n', body.encode()))
     found = []
-    with pytest.raises(errors.StreamError, match=f"'teller', request 77: .*{words}") as caught:
+    with pytest.raises(errors.StreamError, match=f"'teller': .*{words}.*request 77") as caught:
         found.extend(stream.text())
     assert found == ["fine"]
     assert caught.value.error_code == code
@@ -409,7 +409,7 @@ def test_an_error_that_the_model_reports_with_200_is_an_error(open_stream, body,
 def test_a_model_error_in_the_middle_keeps_its_code_and_what_came_before(open_stream):
     stream = open_stream(*parts(b"one"), MODEL_STREAM_ERROR)
     assert next(stream) == b"one"
-    with pytest.raises(errors.StreamError, match="endpoint 'teller', request 77: m") as caught:
+    with pytest.raises(errors.StreamError, match=r"endpoint 'teller': m.*request 77") as caught:
         next(stream)
     assert caught.value.error_code == "StreamBroken"
     assert stream.closed

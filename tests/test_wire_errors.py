@@ -107,7 +107,8 @@ def test_every_modelled_error_of_the_service_becomes_ours(code, status):
     assert ours.request_id == "1234"
     assert ours.attempts == 2
     assert ours.response["Error"]["Code"] == code
-    assert "endpoint 'churn', 2 attempts, request 1234: " in str(ours)
+    assert str(ours).startswith("endpoint 'churn', 2 attempts: ")
+    assert str(ours).endswith(" (request 1234)")
 
 
 @pytest.mark.parametrize("code", sorted(BY_CODE))

@@ -91,7 +91,7 @@ class SageMakerMagics(Magics):
     @argument("--markdown", action="store_true", help="show a text as Markdown (its HTML stays text)")
     @argument_group("What is done instead")
     @argument("--stream", action="store_true", help="show the reply while it comes")
-    @argument("--async", action="store_true", help="asynchronous inference: a handle now, the answer later")
+    @argument("--async", action="store_true", help="one asynchronous inference: a handle now, the answer later")
     @argument("--dry-run", action="store_true", help="show requests, rows and bytes; send nothing")
     @argument("--code", action="store_true", help="show the same as Python and as boto3; send nothing")
     @argument("--describe", action="store_true", help="what the endpoint is")
@@ -182,6 +182,8 @@ class SageMakerMagics(Magics):
 
         if deed == "stream":
             return self._stream(endpoint, data, told)
+        if deed == "async":
+            return self._give(told, self._submit(endpoint, data, told))
         in_chunks = is_table(data) and not told.raw
         for name in OF_TEXT if in_chunks else OF_TABLES:
             if getattr(told, name):
@@ -189,8 +191,6 @@ class SageMakerMagics(Magics):
                 raise OptionError(f"{option(name)} means nothing for {beside}.", next_step="Leave it out.")
         if in_chunks:
             return self._score(endpoint, data, told)
-        if deed == "async":
-            return self._give(told, self._submit(endpoint, data, told))
         return self._ask(endpoint, data, told)
 
     def _endpoint(self, told: argparse.Namespace, *, needed: bool = True) -> Endpoint:
@@ -257,14 +257,13 @@ class SageMakerMagics(Magics):
     def _score(self, endpoint: Endpoint, table: Any, told: argparse.Namespace) -> Any:
         from smrt_jupyter import display
 
-        options = {name: getattr(told, name) for name in OF_TABLES}
-        asynchronous = getattr(told, "async") or None
-        if asynchronous:
-            for name in ONLY_ASYNC[1:]:
-                if getattr(told, name) is not None:
-                    raise OptionError(f"{option(name)} is for one request, and a table may take many: see --raw.")
         answers, report = endpoint.score(
-            table, progress=self.progress, asynchronous=asynchronous, s3_input_prefix=told.s3_input, **options
+            table,
+            progress=self.progress,
+            journal=told.journal,
+            target_model_column=told.target_model_column,
+            asynchronous=True if told.s3_input else None,
+            s3_input_prefix=told.s3_input,
         )
         return self._give(told, answers, lambda: display.bundle(answers, run_footer(report)))
 
@@ -297,10 +296,8 @@ class SageMakerMagics(Magics):
         return self._give(told, text, look)
 
     def _submit(self, endpoint: Endpoint, data: Any, told: argparse.Namespace) -> Any:
-        members = {name: getattr(told, name) for name in ONLY_ASYNC if getattr(told, name) is not None}
-        if "s3_input" in members:
-            members["s3_input_prefix"] = members.pop("s3_input")
-        return endpoint.invoke_async(data, **members)
+        members = {name: getattr(told, name) for name in ONLY_ASYNC}
+        return endpoint.invoke_async(data, s3_input_prefix=told.s3_input, **members)
 
     def _list(self, told: argparse.Namespace) -> Any:
         from smrt_jupyter.endpoint import Endpoint

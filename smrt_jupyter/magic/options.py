@@ -20,9 +20,8 @@ DEEDS = ("stream", "async", "dry_run", "code", "describe", "list", "panel")
 ALONE = ("describe", "list", "panel")
 PREVIEWS = ("dry_run", "code")
 OF_TEXT = ("markdown",)
-OF_TABLES = ("journal", "target_model_column")
+OF_TABLES = ("journal", "target_model_column", "s3_input")
 ONLY_ASYNC = (
-    "s3_input",
     "input_location",
     "filename",
     "s3_output_path_extension",
@@ -219,10 +218,11 @@ def deed_of(told: Namespace) -> str:
     unused = {
         "out": deed in {"dry_run", *ALONE},
         "markdown": deed not in {"", "stream"} or told.raw or told.out,
-        "raw": deed in {"stream", *ALONE},
+        "raw": deed in {"stream", "async", *ALONE},
         "expand": deed in ALONE,
         "data": deed in ALONE or (deed == "async" and told.input_location),
-        **dict.fromkeys(OF_TABLES, deed not in {"", "async"} or told.raw),
+        **dict.fromkeys(OF_TABLES, deed or told.raw),
+        "s3_input": deed not in {"", "async"} or told.raw,
         **dict.fromkeys(ONLY_ASYNC, deed != "async"),
     }
     for name, is_unused in unused.items():

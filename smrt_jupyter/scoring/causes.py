@@ -120,7 +120,7 @@ class SizeLimit:
             case errors.ModelError():
                 found = error.status == TOO_LARGE
             case errors.ConnectionFailed():
-                found = not error.request_was_whole and size > max(LARGE_BODY, self._accepted)
+                found = error.request_was_cut and size > max(LARGE_BODY, self._accepted)
             case _:
                 found = False
         if found and size > self._accepted:

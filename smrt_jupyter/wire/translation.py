@@ -138,7 +138,9 @@ def translate(error: Exception, *, request_was_whole: bool, **context: Any) -> I
     kind = next((ours for theirs, ours in BY_CLASS if isinstance(error, theirs)), errors.InvokeError)
     made = kind(_sentence(error), **context)
     if isinstance(made, errors.ConnectionFailed):
-        made.request_was_whole = request_was_whole and not isinstance(error, NEVER_SENT)
+        was_sent = not isinstance(error, NEVER_SENT)
+        made.request_was_whole = was_sent and request_was_whole
+        made.request_was_cut = was_sent and not request_was_whole
         if made.request_was_whole:
             made.next_step = "The inference may have run: `Policy(retry_read_timeout=True)` sends such a request again."
     if isinstance(error, foreign.NoRegionError):
