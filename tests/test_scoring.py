@@ -362,8 +362,9 @@ def test_errors_that_are_kept_do_not_keep_the_bodies_that_failed(runtime: LocalR
             chain = chain.__cause__ or chain.__context__
 
 
-def test_no_more_bodies_are_held_than_requests_are_in_flight_and_one() -> None:
-    """Memory is bounded by what is in flight: a queue of bodies would be the whole table again."""
+@pytest.mark.parametrize(("row_bytes", "ahead"), [(2_500_000, 1), (1, 4)])
+def test_no_more_large_bodies_are_held_than_requests_are_in_flight_and_one(row_bytes: int, ahead: int) -> None:
+    """Memory is bounded by what is in flight: a queue of bodies would be the whole table again. Small ones may be."""
     held, most, lock = 0, 0, threading.Lock()
 
     def write(start: int, stop: int) -> bytes:
@@ -371,7 +372,7 @@ def test_no_more_bodies_are_held_than_requests_are_in_flight_and_one() -> None:
         with lock:
             held += 1
             most = max(most, held)
-        return bytes(stop - start)
+        return bytes(row_bytes * (stop - start))
 
     def read(_: object, rows: range) -> np.ndarray[Any, Any]:
         nonlocal held
@@ -380,8 +381,8 @@ def test_no_more_bodies_are_held_than_requests_are_in_flight_and_one() -> None:
         return np.zeros(len(rows))
 
     weighing = 6
-    scoring.score(400, write, echo, read, policy=Policy(chunk_rows=2, concurrency=4))
-    assert most <= 4 + 1 + weighing
+    scoring.score(200, write, echo, read, policy=Policy(chunk_rows=2, concurrency=4))
+    assert most <= 4 + ahead + weighing
 
 
 def test_boundaries_are_kept() -> None:

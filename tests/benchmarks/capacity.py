@@ -3,19 +3,39 @@
     python tests/benchmarks/capacity.py [--requests 1000]
 
 The server, in a process of its own, runs 2, 8 or 32 requests of 50 ms at once and throttles more; the client knows
-nothing of it and has the default `Policy`, but for small chunks.
+nothing of it and has the default `Policy`, but for small chunks. Beside it stands what boto3 alone reaches that is told
+the capacity and sends ready bodies from as many threads: one Python process makes some 500 requests a second.
 """
 
 import argparse
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import boto3
 import numpy as np
+from botocore.config import Config
 from null_server import counts, serve
 
 from smrt_jupyter import Endpoint, Policy
 
 WAIT = 50
 ROWS_A_REQUEST = 20
+
+
+def alone(url: str, capacity: int, requests: int, body: bytes) -> float:
+    """Time boto3 with nothing to find out and nothing to write."""
+    config = Config(max_pool_connections=capacity, retries={"total_max_attempts": 1})
+    client = boto3.client("sagemaker-runtime", endpoint_url=url, config=config)
+
+    def ask(_: int) -> None:
+        client.invoke_endpoint(EndpointName=f"null-{WAIT}", Body=body, ContentType="text/csv")["Body"].read()
+
+    with ThreadPoolExecutor(capacity) as pool:
+        list(pool.map(ask, range(capacity)))
+        started = time.perf_counter()
+        list(pool.map(ask, range(requests)))
+        return time.perf_counter() - started
+
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -24,7 +44,8 @@ if __name__ == "__main__":
     table = np.random.default_rng(0).standard_normal((requests * ROWS_A_REQUEST, 20))
     with serve() as url:
         print(f"{requests:,} requests of {WAIT} ms\n")
-        print(f"{'capacity':>8} {'of ideal':>9} {'throttled':>10} {'most at once':>13}")
+        print(f"{'capacity':>8} {'of ideal':>9} {'boto3 alone':>12} {'throttled':>10} {'most at once':>13}")
+        body = b"\n".join(b",".join(b"%.17g" % cell for cell in row) for row in table[:ROWS_A_REQUEST])
         for capacity in (2, 8, 32):
             name = f"null-{WAIT}-{capacity}"
             endpoint = Endpoint(name, endpoint_url=url, policy=Policy(chunk_rows=ROWS_A_REQUEST))
@@ -33,4 +54,5 @@ if __name__ == "__main__":
             seconds = time.perf_counter() - started
             answered, refused, most = counts(url, name)
             ideal, share = requests * WAIT / 1000 / capacity, refused / (answered + refused)
-            print(f"{capacity:>8} {ideal / seconds:>9.0%} {share:>10.1%} {most:>13}", flush=True)
+            limit = ideal / alone(url, capacity, requests, body)
+            print(f"{capacity:>8} {ideal / seconds:>9.0%} {limit:>12.0%} {share:>10.1%} {most:>13}", flush=True)
