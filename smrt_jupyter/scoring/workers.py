@@ -85,6 +85,10 @@ class Run:
         self.clock = time.perf_counter
         self.began = self.clock()
 
+        # One body at a time: serialising is Python's own work, and threads that take turns at it make each body late and
+        # keep all of them in memory. Measured with CSV: a third more rows a second.
+        self.writing = threading.Lock()
+
         self.lock = threading.Lock()
         self.work = threading.Condition(self.lock)
         self.news = threading.Condition(self.lock)
@@ -281,7 +285,10 @@ class Run:
 
     def _handle(self, chunk: Chunk) -> None:
         try:
-            body = chunk.batch.write(chunk.within.start, chunk.within.stop)
+            with self.writing:
+                if self.stop.is_set():
+                    return
+                body = chunk.batch.write(chunk.within.start, chunk.within.stop)
             if len(body) > self.size_limit.bytes:
                 self._divide(chunk, len(body))
                 return
