@@ -85,8 +85,8 @@ class Run:
         self.clock = time.perf_counter
         self.began = self.clock()
 
-        # One body at a time: serialising is Python's own work, and threads that take turns at it make each body late and
-        # keep all of them in memory. Measured with CSV: a third more rows a second.
+        # One body at a time: serialising is Python's own work, and threads that take turns at it make each body late
+        # and keep all of them in memory. Measured with CSV: a third more rows a second.
         self.writing = threading.Lock()
 
         self.lock = threading.Lock()
