@@ -35,8 +35,10 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections.abc import Callable
-from typing import Any, ClassVar
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -58,6 +60,9 @@ from smrt_jupyter.codecs.csv_reader import read_csv
 from smrt_jupyter.codecs.text_bodies import encoded, raw_body
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import NUMBERS, Cells, Column, Kind, Table, is_table
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 _QUOTED = (",", '"', "\n", "\r")
 _NEEDS_QUOTES = re.compile('[,"\n\r]').search
@@ -225,12 +230,20 @@ def _cell_blocks(table: Table) -> Blocks:
                 of = (column.label for column, cells in pairs if half in "".join(map(str, cells.values.tolist())))
                 raise half_a_pair(error, next(of, None)) from error
 
+    if only_numbers:
+        return blocks
     size = len(table) * table.width
-    if not only_numbers and table.width > 1 and csv_polars.is_worth_it(size):
+    if table.width > 1 and _is_worth_it("polars", csv_polars, size) and csv_polars.writes_as_expected():
         return csv_polars.blocks_writer(columns, units, writers, rows_of, blocks)
-    if not only_numbers and csv_arrow.is_worth_it(size):
+    if _is_worth_it("pyarrow", csv_arrow, size):
         return csv_arrow.blocks_writer(columns, units, writers)
     return blocks
+
+
+def _is_worth_it(library: str, way: ModuleType, cells: int) -> bool:
+    """Tell whether a table is large enough for a library to be faster, and to be loaded where it is not yet."""
+    least = way.CELLS_LOADED if library in sys.modules else way.CELLS_NOT_LOADED
+    return bool(cells >= least) and find_spec(library) is not None
 
 
 def _column_writer(  # noqa: PLR0911 - one return for each kind of column

@@ -7,8 +7,6 @@ objects: rows are cut, quoted and joined as Arrow arrays.
 from __future__ import annotations
 
 import functools
-import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +19,8 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Sequence
 
-_CELLS_LOADED = 10_000
-_CELLS_NOT_LOADED = 2_000_000
+CELLS_LOADED = 10_000
+CELLS_NOT_LOADED = 2_000_000
 """From how many cells on it is faster: loading pyarrow alone takes as long as writing this many without it."""
 _CELLS_AT_ONCE = 65_536
 """With fewer, what a call costs at least would show; with more, so would fresh memory."""
@@ -31,23 +29,6 @@ _YEARS = np.array(["0001-01-01", "9999-12-31"], dtype="datetime64[D]")
 """Years that Arrow writes with four digits."""
 _UNREAD = Cells(np.empty(0, dtype=object))
 """Stands for the cells of a column that is read as an Arrow array."""
-
-
-def is_worth_it(cells: int) -> bool:
-    """Tell whether to write a table this way.
-
-    Parameters
-    ----------
-    cells : int
-        Of the whole table.
-
-    Returns
-    -------
-    bool
-    """
-    if "pyarrow" in sys.modules:
-        return cells >= _CELLS_LOADED
-    return cells >= _CELLS_NOT_LOADED and find_spec("pyarrow") is not None
 
 
 def blocks_writer(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import io
 import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +21,8 @@ from smrt_jupyter.tables import Array, Cells, Column, Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_CELLS_LOADED = 10_000
-_CELLS_NOT_LOADED = 3_000_000
+CELLS_LOADED = 10_000
+CELLS_NOT_LOADED = 3_000_000
 """From how many cells on it is faster: loading polars alone takes as long as writing this many without it."""
 _CELLS_AT_ONCE = 1_048_576
 """A call costs polars more than many cells do, so a request is one block."""
@@ -35,25 +34,9 @@ _UNREAD = Cells(np.empty(0, dtype=object))
 """Stands for the cells of a column that polars gets as an Arrow array."""
 
 
-def is_worth_it(cells: int) -> bool:
-    """Tell whether to write a table this way.
-
-    Parameters
-    ----------
-    cells : int
-        Of the whole table.
-
-    Returns
-    -------
-    bool
-    """
-    if "polars" in sys.modules:
-        return cells >= _CELLS_LOADED and _writes_as_expected()
-    return cells >= _CELLS_NOT_LOADED and find_spec("polars") is not None and _writes_as_expected()
-
-
 @functools.cache
-def _writes_as_expected() -> bool:
+def writes_as_expected() -> bool:
+    """Try out whether the installed version writes a small table as this one needs it."""
     import polars as pl
 
     numbers = [0.1, 2.0, -0.0, 1e-4, 1e15, 9999999999999998.0, 123456789.12345678, None]

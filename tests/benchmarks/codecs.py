@@ -91,8 +91,8 @@ from smrt_jupyter import codecs
 from smrt_jupyter.codecs import csv_arrow, csv_polars
 from smrt_jupyter.tables import Table
 def write(content_type, table, way="plain"):
-    csv_polars.is_worth_it = lambda cells: way == "polars"
-    csv_arrow.is_worth_it = lambda cells: way == "Arrow"
+    for module, its_way in ((csv_polars, "polars"), (csv_arrow, "Arrow")):
+        module.CELLS_LOADED = module.CELLS_NOT_LOADED = 0 if way == its_way else 1 << 62
     writer = codecs.find(content_type).writer(Table.of(table))
     return [writer(start, start + chunk) for start in range(0, rows, chunk)]
 do = {
