@@ -277,7 +277,7 @@ def test_polars_and_arrow_make_the_same_bytes(frame: pd.DataFrame) -> None:
 
 
 def test_polars_is_only_used_where_it_writes_as_expected() -> None:
-    assert csv_polars._writes_as_expected()
+    assert csv_polars.writes_as_expected()
 
 
 @given(frames())
