@@ -15,7 +15,7 @@ import numpy as np
 from smrt_jupyter.errors import AnswerError, CodecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -77,7 +77,7 @@ class Source(Protocol):
     schema: pa.Schema
     rows: int
 
-    def batches(self) -> Generator[pa.Table, None, None]:
+    def batches(self, columns: Sequence[str] | None = None) -> Generator[pa.Table, None, None]:
         """Read it once, in batches that are the same every time; to be closed when it is not read to its end."""
 
     def close(self) -> None:
@@ -122,8 +122,10 @@ class _Parquet:
         row = max(stored / max(self.rows, 1), _fixed_width(self.schema))
         self._step = _rows_a_batch(row)
 
-    def batches(self) -> Generator[pa.Table, None, None]:
-        return _even(self._file.iter_batches(batch_size=self._step), self.schema, self._step)
+    def batches(self, columns: Sequence[str] | None = None) -> Generator[pa.Table, None, None]:
+        names = self.schema.names if columns is None else list(columns)
+        read = self._file.iter_batches(batch_size=self._step, columns=names)
+        return _even(read, _part(self.schema, names), self._step)
 
     def close(self) -> None:
         self._file.close()
@@ -166,22 +168,27 @@ class _Csv:
         wider = steps[steps.index(field.type) + 1] if field.type in steps[:-1] else pa.string()
         self._types = {each.name: each.type for each in self.schema} | {field.name: wider}
 
-    def _reader(self, file: Any) -> Any:
+    def _reader(self, file: Any, columns: Sequence[str] = ()) -> Any:
         from pyarrow import csv
 
         return csv.open_csv(
             file,
             read_options=csv.ReadOptions(block_size=self._at_once, autogenerate_column_names=not self._header),
-            convert_options=csv.ConvertOptions(column_types=self._types),
+            convert_options=csv.ConvertOptions(column_types=self._types, include_columns=list(columns)),
             parse_options=csv.ParseOptions(newlines_in_values=True),
         )
 
-    def batches(self) -> Generator[pa.Table, None, None]:
-        with self._opened() as file, self._reader(file) as reader:
-            yield from _even(reader, self.schema, self._step)
+    def batches(self, columns: Sequence[str] | None = None) -> Generator[pa.Table, None, None]:
+        names = self.schema.names if columns is None else list(columns)
+        with self._opened() as file, self._reader(file, names) as reader:
+            yield from _even(reader, _part(self.schema, names), self._step)
 
     def close(self) -> None:
         """Nothing stays open between two passes."""
+
+
+def _part(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    return need_arrow().schema([schema.field(name) for name in names])
 
 
 def _fixed_width(schema: pa.Schema) -> float:

@@ -87,6 +87,33 @@ def test_types_hold_for_the_whole_csv_file(tmp_path: Path) -> None:
     assert {line for body in sent for line in body.split()} == {"1.0", "2.0", "3.5"}
 
 
+@pytest.mark.parametrize("source", ["parquet", "csv"])
+def test_how_a_moment_is_written_holds_for_the_whole_file(tmp_path: Path, source: str) -> None:
+    """One time of day in the last row gives all rows their time; a file of days alone has none."""
+    sent: list[str] = []
+    days = pd.Series(pd.date_range("2024-01-01", periods=ROWS, freq="D").as_unit("us"))
+    took = pd.Series(pd.to_timedelta(np.arange(ROWS), unit="s").as_unit("us"))
+    frame = pd.DataFrame({"alone": days, "at": days, "when": days})
+    frame.loc[ROWS - 1, "at"] += pd.Timedelta("01:02:03")
+    frame.loc[ROWS - 2, "when"] += pd.Timedelta("4ms")
+    if source == "parquet":
+        frame["took"] = took
+        frame.loc[ROWS - 3, "took"] += pd.Timedelta("5us")
+    WRITERS[source](frame, tmp_path / f"in.{source}")
+    with LocalRuntime() as runtime:
+        endpoint = runtime.deploy("ones", lambda frame: frame.iloc[:, 0].notna().astype(float)).replace(
+            before_sign=lambda request: sent.append(bytes(request.data.data).decode())
+        )
+        report = predict_file(endpoint, tmp_path / f"in.{source}", tmp_path / "out.csv")
+    assert report.rows_done == ROWS
+    rows = [line.split(",") for body in sent for line in body.splitlines()]
+    assert len(rows) == ROWS
+    assert [len(cell) for cell in rows[0][:3]] == [10, 19, 23]
+    assert {tuple(map(len, row[:3])) for row in rows} == {(10, 19, 23)}
+    if source == "parquet":
+        assert {len(row[3].partition(".")[2]) for row in rows} == {6}
+
+
 def test_a_csv_file_without_a_header_is_read_from_its_first_line(tmp_path: Path, endpoint: Endpoint) -> None:
     (tmp_path / "in.csv").write_text("1,2\n3,4\n")
     predict_file(endpoint, tmp_path / "in.csv", tmp_path / "out.csv", header=False)

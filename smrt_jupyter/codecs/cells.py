@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Blocks = Callable[[int, int, io.BytesIO], None]
 """``(start, stop, out)``: writes rows of a table, each with its line end."""
 
+UNITS = ("D", "s", "ms", "us", "ns")
+"""Of moments and durations, from the coarsest."""
+
 _REPR_PLAIN = (1e-4, 1e16)
 """Python writes floats from the first up to the second without an exponent, and so does orjson."""
 
@@ -249,10 +252,11 @@ def moments_unit(column: Column, rows: int, *, day_alone: bool) -> str:
 
     Returns
     -------
-    {"D", "s", "ms", "us", "ns"}
+    str
+        One of `UNITS`.
     """
     cells = column.cells(0, rows)
-    unit = "D" if column.kind is Kind.DATE else _resolution(cells.values)
+    unit = "D" if column.kind is Kind.DATE else resolution(cells.values)
     if unit == "D" and column.kind is Kind.DATETIME and (cells.offset is not None or not day_alone):
         return "s"
     return unit
@@ -263,7 +267,7 @@ def moments_writer(unit: str, between: str) -> Callable[[Cells, str], list[str]]
 
     Parameters
     ----------
-    unit : {"D", "s", "ms", "us", "ns"}
+    unit : str
         What `moments_unit` found.
     between : str
         Stands between the day and the time.
@@ -301,14 +305,14 @@ def _spaced(written: Array) -> list[str]:
     return [text.replace("T", " ") for text in written.tolist()]
 
 
-def _resolution(values: Array) -> str:
-    """Find the coarsest unit that writes every moment, or duration, without loss."""
+def resolution(values: Array) -> str:
+    """Find the coarsest of `UNITS` that writes every moment, or duration, without loss."""
     present = values[~np.isnat(values)]
     kind = present.dtype.kind
-    for unit in ("D", "s", "ms", "us"):
+    for unit in UNITS[:-1]:
         if (present.astype(f"{kind}8[{unit}]") == present).all():
             return unit
-    return "ns"
+    return UNITS[-1]
 
 
 def durations_writer(column: Column, rows: int) -> Callable[[Array], list[str]]:
@@ -326,7 +330,7 @@ def durations_writer(column: Column, rows: int) -> Callable[[Array], list[str]]:
     callable
         ``array of present timedelta64 -> list of str``, such as ``1 days 02:03:04.500000``.
     """
-    unit = _resolution(column.cells(0, rows).values)
+    unit = resolution(column.cells(0, rows).values)
     digits = {"D": None, "s": 0, "ms": 6, "us": 6, "ns": 9}[unit]
 
     def texts(values: Array) -> list[str]:

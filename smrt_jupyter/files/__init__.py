@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter import file_formats, scoring, wire
 from smrt_jupyter.endpoint import routing
+from smrt_jupyter.files import moments
 from smrt_jupyter.files.s3 import S3File, upload
 from smrt_jupyter.scoring import fingerprint
 from smrt_jupyter.scoring.batches import Batch
@@ -167,6 +168,7 @@ class _Scored:
         if missing:
             raise ValueError(f"The file has no column {missing[0]!r}; it has {', '.join(source.schema.names)}.")
         self._codec = endpoint.codec_for(source.schema.empty_table().select(columns))
+        self._most_precise = moments.most_precise(source, columns)
         self._tables: dict[Batch, Any] = {}
         self.send = routing.Courier(endpoint, self._codec)
 
@@ -184,11 +186,13 @@ class _Scored:
         start = 0
         with closing(self._source.batches()) as tables:
             for whole in tables:
-                table = Table.of(whole.select(self._columns))
+                chosen = whole.select(self._columns)
+                table = Table.of(chosen)
                 rows = range(start, start + len(table))
                 start = rows.stop
                 part = None if journal is None else journal.part(rows, fingerprint.of_table(table)["content"])
-                batch = Batch(rows, self._codec.writer(table), self._read, part)
+                write = self._codec.writer(Table.of(moments.beside(chosen, self._most_precise)))
+                batch = Batch(rows, write, self._read, part)
                 self._tables[batch] = whole
                 yield batch
 
