@@ -129,14 +129,7 @@ class SdkAdapter(Codec):
     def writer(self, table: Table) -> Writer:
         """Prepare a table: the object gets each part in the user's own library.
 
-        Parameters
-        ----------
-        table : Table
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``.
+        See `Codec.writer`.
         """
         return lambda start, stop: self.encode(table[start:stop].native)
 

@@ -57,19 +57,7 @@ class _Arrow(Codec):
     def writer(self, table: Table) -> Writer:
         """Find the type of every column, once for the whole table.
 
-        Parameters
-        ----------
-        table : Table
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``.
-
-        Raises
-        ------
-        CodecError
-            Naming the column that cannot be carried.
+        See `Codec.writer`.
         """
         part = _parts(table)
         return lambda start, stop: self._written(part(start, stop))

@@ -67,16 +67,8 @@ class Audio(Codec):
         return body
 
     def writer(self, table: Table) -> Writer:
-        """Prepare a column of recordings: one a request.
+        """Prepare one column of recordings, bytes or paths: one a request.
 
-        Parameters
-        ----------
-        table : Table
-            Of one column of bytes or paths.
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``, for one row.
+        See `Codec.writer`.
         """
         return cell_writer(table, self)

@@ -153,19 +153,7 @@ class CSV(Codec):
     def writer(self, table: Table) -> Writer:
         """Find out how every column is written, then write any rows.
 
-        Parameters
-        ----------
-        table : Table
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``.
-
-        Raises
-        ------
-        CodecError
-            When a column, which it names, cannot be carried.
+        See `Codec.writer`.
         """
         blocks = _number_blocks(table) if table.dtype() is not None or not table.width else _cell_blocks(table)
         header = _header(table).encode() + b"\n" if self.has_header else b""

@@ -130,17 +130,9 @@ class Image(Codec):
         return image
 
     def writer(self, table: Table) -> Writer:
-        """Prepare a column of images, one a request; or an array that is a picture, whole.
+        """Prepare one column of images, bytes or paths, one a request; or an array that is a picture, whole.
 
-        Parameters
-        ----------
-        table : Table
-            Of one column of paths, bytes or images; or a two-dimensional array of uint8.
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``.
+        See `Codec.writer`.
         """
         if not isinstance(table.native, np.ndarray) or table.native.dtype != np.uint8:
             return cell_writer(table, self)

@@ -137,19 +137,7 @@ class JSON(Codec):
     def writer(self, table: Table) -> Writer:
         """Fit the template to a table, then write any rows.
 
-        Parameters
-        ----------
-        table : Table
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``; of a template for one record, for one row.
-
-        Raises
-        ------
-        CodecError
-            When a column, which it names, cannot be carried.
+        See `Codec.writer`.
         """
         template = self.template or Template("$records", "$features")
         return rows_writer(table, template, lines=False)
@@ -249,19 +237,7 @@ class JSONLines(JSON):
     def writer(self, table: Table) -> Writer:
         """Fit the template to a table, then write any rows, one a line.
 
-        Parameters
-        ----------
-        table : Table
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``.
-
-        Raises
-        ------
-        CodecError
-            When a column, which it names, cannot be carried.
+        See `Codec.writer`.
         """
         return rows_writer(table, self.template or Template("$records", "$features"), lines=True)
 

@@ -116,19 +116,7 @@ class LibSVM(Codec):
     def writer(self, table: Table) -> Writer:
         """Prepare a table.
 
-        Parameters
-        ----------
-        table : Table
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``.
-
-        Raises
-        ------
-        CodecError
-            Naming the column that is not of numbers.
+        See `Codec.writer`.
         """
         if is_sparse(table.native):
             return self._sparse_writer(table)

@@ -100,19 +100,7 @@ class Npz(Codec):
     def writer(self, table: Table) -> Writer:
         """Find the one number type of a table, then write any rows as a sparse matrix.
 
-        Parameters
-        ----------
-        table : Table
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``.
-
-        Raises
-        ------
-        CodecError
-            Naming a column that is not numbers.
+        See `Codec.writer`.
         """
         if is_sparse(table.native):
             return lambda start, stop: _sparse_bytes(table[start:stop].native)

@@ -92,19 +92,7 @@ class Npy(Codec):
     def writer(self, table: Table) -> Writer:
         """Find the one type of a table, then write any rows as an array of two dimensions.
 
-        Parameters
-        ----------
-        table : Table
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``.
-
-        Raises
-        ------
-        CodecError
-            Naming the column that does not fit to the others.
+        See `Codec.writer`.
         """
         rows = rows_of(table, self.media_type.text)
         return lambda start, stop: npy_bytes(rows(start, stop))

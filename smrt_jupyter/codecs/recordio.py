@@ -136,20 +136,7 @@ class RecordIO(Codec):
     def writer(self, table: Table) -> Writer:
         """Prepare a table; every column is checked here.
 
-        Parameters
-        ----------
-        table : Table
-            Numbers, or a sparse matrix of them.
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``.
-
-        Raises
-        ------
-        CodecError
-            Naming the column that cannot be carried.
+        See `Codec.writer`.
         """
         if table.width == 0:
             raise CodecError("A table without columns has nothing to carry.")

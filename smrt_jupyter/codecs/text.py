@@ -76,22 +76,9 @@ class Text(Codec):
         return decoded(body, self.media_type)
 
     def writer(self, table: Table) -> Writer:
-        """Write one cell a request.
+        """Prepare one column of text, one cell a request.
 
-        Parameters
-        ----------
-        table : Table
-            Of one column of text.
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``, for one row.
-
-        Raises
-        ------
-        CodecError
-            When there are more columns, or another kind of cell.
+        See `Codec.writer`.
         """
         column = _only_column(table, self)
         if column.kind is not Kind.TEXT:
@@ -167,22 +154,9 @@ class Raw(Codec):
         return body
 
     def writer(self, table: Table) -> Writer:
-        """Write one cell a request.
+        """Prepare one column of bytes or text, one cell a request.
 
-        Parameters
-        ----------
-        table : Table
-            Of one column of bytes or text.
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``, for one row.
-
-        Raises
-        ------
-        CodecError
-            When there are more columns.
+        See `Codec.writer`.
         """
         column = _only_column(table, self)
 

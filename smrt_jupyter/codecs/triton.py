@@ -123,19 +123,7 @@ class Triton(Codec):
     def writer(self, table: Table) -> Writer:
         """Prepare a table: one tensor where all columns are of one type, else one a column.
 
-        Parameters
-        ----------
-        table : Table
-
-        Returns
-        -------
-        callable
-            ``(start, stop) -> bytes``.
-
-        Raises
-        ------
-        CodecError
-            Naming the column that cannot be carried.
+        See `Codec.writer`.
         """
         name = self.input_name
         if name is not None and table.dtype() is not None:
