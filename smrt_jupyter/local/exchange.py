@@ -161,7 +161,8 @@ class Exchange:
         Broken
             Always: there is nothing left to do for this request.
         """
-        connection: Any = self._transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._transport.abort()
+        if not self._transport.is_closing():  # the client may have gone first
+            connection: Any = self._transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._transport.abort()
         raise Broken
