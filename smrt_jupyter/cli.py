@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter.errors import SmrtError
+from smrt_jupyter.errors import PartialResultError, SmrtError
 from smrt_jupyter.magic.options import did_you_mean
 
 if TYPE_CHECKING:
@@ -51,15 +51,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands[told.command].error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         return int(told.run(told) or 0)
-    except KeyboardInterrupt:
-        print("smrt-jupyter: stopped", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(f"smrt-jupyter: {_line(stopped) if isinstance(stopped, SmrtError) else 'stopped'}", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         if told.traceback:
             raise
         kind = "" if isinstance(error, SmrtError) else f"{type(error).__name__}: "
-        print(f"smrt-jupyter: {kind}{' '.join(str(error).split())}", file=sys.stderr)
+        print(f"smrt-jupyter: {kind}{_line(error)}", file=sys.stderr)
         return FAILED
+
+
+def _line(error: BaseException) -> str:
+    if isinstance(error, SmrtError) and "`error." in error.next_step:
+        error.next_step = ""  # Python's, and there is none here
+    return " ".join(str(error).split())
 
 
 def _parser() -> tuple[Parser, dict[str, Parser]]:
@@ -80,7 +86,9 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
 
     lab = command("lab", _lab, "open the notebooks in JupyterLab, with models served on this machine")
     lab.add_argument("--folder", help="where the notebooks are put; default: ./smrt-jupyter-notebooks")
-    lab.add_argument("jupyter", nargs="*", metavar="-- OPTIONS", help="options for JupyterLab, such as -- --no-browser")
+    lab.add_argument(
+        "jupyter", nargs="*", metavar="-- OPTIONS", help="JupyterLab's own, such as -- --no-browser --port 8888"
+    )
 
     serve = command("serve", _serve, "serve a model as a SageMaker endpoint, until told to stop")
     serve.add_argument(
@@ -156,5 +164,13 @@ def _predict(told: argparse.Namespace) -> None:
     known = {each.name for each in fields(Endpoint)}
     changes = {name: value for name, value in vars(told).items() if name in known and value is not None}
     options = {name: getattr(told, name) for name in ("columns", "keep", "header", "journal")}
-    report = predict_file(Endpoint(told.endpoint, **changes), told.input, told.output, **options)
-    print(report)
+    try:
+        print(predict_file(Endpoint(told.endpoint, **changes), told.input, told.output, **options))
+    except PartialResultError as error:
+        error.next_step = f"{error.partial} has the others. " if error.partial else ""
+        error.next_step += (
+            f"{told.journal} has kept what is finished: the same command again sends only the rest."
+            if told.journal
+            else "With --journal FILE the same command again would send only the rest."
+        )
+        raise

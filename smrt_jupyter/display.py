@@ -12,6 +12,7 @@ import contextlib
 import html
 import json
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
@@ -27,6 +28,8 @@ JSON_WHOLE = 600
 
 JSON_MEMBERS = 100
 JSON_DEEPEST = 20
+"""Levels that are indented and folded; what nests deeper stands in one line."""
+
 STRING_LONGEST = 1_000
 ROWS_SHOWN, ROWS_WHEN_CUT = 60, 10
 COLUMNS_SHOWN = 20
@@ -41,7 +44,9 @@ RASTER = (
 )
 """The images that are drawn, by their first bytes. SVG is none: it may hold scripts."""
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Beside control characters: those that turn the direction of what follows, so that it reads as something else, and
+# halves of surrogate pairs, which no front end can be sent.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 # MathJax typesets what looks like TeX in any output, and TeX has links; these classes keep it out.
 NOT_TEX = "tex2jax_ignore mathjax_ignore"
@@ -137,7 +142,7 @@ def facts(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def clean(text: str) -> str:
-    r"""Show control characters instead of sending them to a terminal.
+    r"""Show control characters instead of sending them to a terminal, and what turns the direction of a text.
 
     Parameters
     ----------
@@ -153,7 +158,12 @@ def clean(text: str) -> str:
     >>> clean("red: \x1b[31m!")
     'red: \\x1b[31m!'
     """
-    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text.replace("\r\n", "\n"))
+    return CONTROL.sub(_escape, text.replace("\r\n", "\n"))
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 - as Python writes them
 
 
 def shorten(text: str, longest: int = TEXT_LONGEST) -> str:
@@ -311,7 +321,7 @@ def _is_json(value: Any) -> bool:
 
 def _json_forms(value: Any) -> tuple[str, str]:
     line = _dumps(value)
-    indented = line if len(line) <= STRING_LONGEST // 10 else _dumps(value, indent=2)
+    indented = line if len(line) <= STRING_LONGEST // 10 or _is_deep(value) else _dumps(value, indent=2)
     plain = shorten(indented, TEXT_LONGEST)
     if len(indented) <= JSON_WHOLE:
         return plain, _preformatted(indented, wrap=True)
@@ -320,7 +330,26 @@ def _json_forms(value: Any) -> tuple[str, str]:
 
 def _dumps(value: Any, indent: int | None = None) -> str:
     # What JSON has not (a date, a NumPy number) is told as text: this is a view, not a body.
-    return json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    except (RecursionError, TypeError, ValueError):  # too deep, a key that is no text, or a circle
+        return _CUT.repr(value)
+
+
+_CUT = reprlib.Repr()
+_CUT.maxlevel, _CUT.maxlist, _CUT.maxdict, _CUT.maxstring = JSON_DEEPEST, JSON_MEMBERS, JSON_MEMBERS, STRING_LONGEST
+
+
+def _is_deep(value: Any) -> bool:
+    """Say whether a value nests deeper than is shown, without descending into it."""
+    level: list[Any] = [value] if isinstance(value, Mapping | list | tuple) else []
+    for _ in range(JSON_DEEPEST + 1):
+        members = [each.values() if isinstance(each, Mapping) else each for each in level]
+        inner = [each for some in members for each in some if isinstance(each, Mapping | list | tuple)]
+        if not inner:
+            return False
+        level = list({id(each): each for each in inner}.values())  # once each: a circle would grow without end
+    return True
 
 
 def _folded(value: Any, depth: int) -> str:

@@ -347,7 +347,7 @@ class TimedOut(InvokeError):  # noqa: N818 - reads as the sentence it is
 class ConnectionFailed(InvokeError):  # noqa: N818 - reads as the sentence it is
     """The connection could not be made, or broke before the reply.
 
-    `request_was_whole` says whether all of the request had left: the inference may then have run, and is not repeated.
+    `request_was_whole` says whether all of the request had left: an inference may then have run, and is not repeated.
     `request_was_cut` says that it broke while the request was being sent, as connections do where a body is too large.
     """
 
@@ -425,7 +425,9 @@ class PartialResultError(SmrtError):
         What the run did.
     """
 
-    next_step = "`error.partial` has the rest; `journal=` makes the next run send only what is missing."
+    next_step = (
+        "`error.partial` has the rest, `error.errors` the causes; with `journal` the same again sends only these."
+    )
 
     def __init__(  # noqa: PLR0913 - what is known of a run, by name
         self,
@@ -447,4 +449,4 @@ class PartialResultError(SmrtError):
 class Interrupted(PartialResultError, KeyboardInterrupt):  # noqa: N818 - as KeyboardInterrupt, which it is
     """The user stopped a run: a `KeyboardInterrupt` that has kept everything finished."""
 
-    next_step = "`error.partial` has what was finished; `journal=` makes the next run send only the rest."
+    next_step = "`error.partial` has what was finished; with `journal` the same again sends only the rest."

@@ -1,4 +1,4 @@
-"""Parquet and CSV files as streams of Arrow tables, in and out.
+"""Parquet and CSV files as streams of Arrow tables, and the columns that answers make of them.
 
 A CSV file is gone through twice: first to find types that hold for all of it, because the text of a number must not
 depend on where in the file it stands.
@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from smrt_jupyter.errors import AnswerError, CodecError
+from smrt_jupyter.errors import CodecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
-    from pathlib import Path
 
     import pyarrow as pa
 
@@ -221,85 +220,6 @@ def _even(batches: Iterable[Any], schema: pa.Schema, step: int) -> Generator[pa.
             rows -= step
     if rows:
         yield pa.Table.from_batches(waiting, schema)
-
-
-class Destination:
-    """A file of answers, written batch by batch.
-
-    Parameters
-    ----------
-    path : Path
-        Where.
-    name : str
-        Whose suffix says the format.
-    """
-
-    def __init__(self, path: Path, name: str) -> None:
-        self._path = path
-        self._format = format_of(name)
-        self._writer: Any = None
-        self._schema: Any = None
-
-    def write(self, kept: pa.Table | None, answers: Answers, rows: int) -> None:
-        """Write the answers of the next rows.
-
-        Parameters
-        ----------
-        kept : pyarrow.Table or None
-            Columns of the source that go along.
-        answers : Answers
-            One a row.
-        rows : int
-            How many.
-        """
-        pa = need_arrow()
-        names = [] if kept is None else list(kept.column_names)
-        columns: list[Any] = [] if kept is None else list(kept.columns)
-        for field, values in named(answers).items():
-            names.append(field)
-            columns.append(self._column(field, values))
-        table = pa.Table.from_arrays(columns, names=names) if rows or columns else pa.table({NAME: []})
-        if self._writer is None:
-            self._open(table.schema)
-        self._writer.write_table(table.cast(self._schema))
-
-    def _column(self, name: str, values: Any) -> Any:
-        pa = need_arrow()
-        array = pa.array(values)
-        if self._schema is None:
-            return array
-        if name not in self._schema.names:
-            raise AnswerError(f"These replies have a field {name!r}, which those before them had not.")
-        wanted = self._schema.field(name).type
-        if array.type == wanted:
-            return array
-        try:
-            return pa.array(values, from_pandas=True).cast(wanted)
-        except pa.ArrowInvalid as error:
-            told = f"These answers are {array.type}, and those before them were {wanted}: {error}."
-            raise AnswerError(told) from error
-
-    def _open(self, schema: pa.Schema) -> None:
-        self._schema = schema
-        if self._format == "parquet":
-            import pyarrow.parquet as pq
-
-            self._writer = pq.ParquetWriter(self._path, schema)
-        else:
-            from pyarrow import csv
-
-            self._writer = csv.CSVWriter(self._path, schema)
-
-    def finish(self) -> None:
-        """Finish the file; one without any rows has a column all the same."""
-        if self._writer is None:
-            self.write(None, np.empty(0), 0)
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the file, finished or not."""
-        if self._writer is not None:
-            self._writer.close()
 
 
 def named(answers: Answers) -> dict[str, Any]:

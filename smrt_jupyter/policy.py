@@ -115,16 +115,19 @@ class Policy:
         longest = min(self.wait_initial * 2.0 ** min(attempt - 1, 60), self.wait_max)
         return longest * (0.5 + 0.5 * chance)
 
-    def verdict(self, error: errors.SmrtError) -> Verdict:
+    def verdict(self, error: errors.SmrtError, *, inference: bool = True) -> Verdict:
         """Say whether a failed request is worth another attempt.
 
         Only what certainly did not run is sent again, unless the user asks for more: a read timeout, a 504 and a
         connection that broke once the request was whole all leave an inference that may have run and been billed.
+        What runs no inference costs nothing to ask twice, and is.
 
         Parameters
         ----------
         error : SmrtError
             What the attempt ended in.
+        inference : bool, default=True
+            Whether the request runs an inference.
 
         Returns
         -------
@@ -135,18 +138,18 @@ class Policy:
         >>> Policy().verdict(errors.TimedOut()).name, Policy(retry_read_timeout=True).verdict(errors.TimedOut()).name
         ('STOP', 'AGAIN')
         """
-        again = False
+        again, may_run_twice = False, self.retry_read_timeout or not inference
         match error:
             case errors.ModelNotReady():
                 return Verdict.WHEN_READY
             case errors.Throttled():
                 again = True
             case errors.ServiceError():
-                again = self.retry_read_timeout or status_of(error) != GATEWAY_TIMEOUT
+                again = may_run_twice or status_of(error) != GATEWAY_TIMEOUT
             case errors.ConnectionFailed():
-                again = self.retry_read_timeout or not error.request_was_whole
+                again = may_run_twice or not error.request_was_whole
             case errors.TimedOut():
-                again = self.retry_read_timeout
+                again = may_run_twice
             case errors.ModelError():
                 again = self.retry_model_errors and (error.status or 0) >= SERVER_ERROR
         return Verdict.AGAIN if again else Verdict.STOP

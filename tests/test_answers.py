@@ -12,7 +12,7 @@ import pytest
 import scipy.sparse as sp
 
 from smrt_jupyter import codecs
-from smrt_jupyter.answers import at_path, join, per_row
+from smrt_jupyter.answers import at_path, per_row
 from smrt_jupyter.errors import AnswerError
 
 JSON = "application/json"
@@ -114,7 +114,50 @@ REPLIES: list[tuple[str, str, str, int, Any]] = [
         2,
         {"quantiles": [{"0.5": [1.0]}, {"0.5": [2.0]}], "mean": ("f", [[1.5, 2.5], [3.5, 4.5]])},
     ),
-    ("object detection: one picture", JSON, '{"prediction": [[4.0, 0.75], [0.0, 0.5], [2.0, 0.25]]}', 1, None),
+    (
+        "object detection",
+        JSON,
+        '{"prediction": [[4.0, 0.75, 0, 0, 1, 1], [0.0, 0.5, 0, 0, 1, 1]]}',
+        1,
+        [[[4.0, 0.75, 0, 0, 1, 1], [0.0, 0.5, 0, 0, 1, 1]]],
+    ),
+    ("object detection, one box", JSON, '{"prediction": [[4.0, 0.75, 0, 0, 1, 1]]}', 1, [[[4.0, 0.75, 0, 0, 1, 1]]]),
+    ("object detection, nothing", JSON, '{"prediction": []}', 1, [[]]),
+    (
+        "one row of a `prediction` of six classes",
+        JSON,
+        '{"prediction": [[0.5, 0.5, 0.0, 0.0, 0.0, 0.0]]}',
+        1,
+        ("f", [[0.5, 0.5, 0.0, 0.0, 0.0, 0.0]]),
+    ),
+    (
+        "Hugging Face, zero-shot, one row",
+        JSON,
+        '{"sequence": "x", "labels": ["a", "b"], "scores": [0.75, 0.25]}',
+        1,
+        {"sequence": ["x"], "labels": [["a", "b"]], "scores": ("f", [[0.75, 0.25]])},
+    ),
+    (
+        "a label with the scores of all classes, one row",
+        JSON,
+        '{"predicted_label": "b", "scores": [0.25, 0.75]}',
+        1,
+        {"predicted_label": ["b"], "scores": ("f", [[0.25, 0.75]])},
+    ),
+    (
+        "a field that is null in all rows",
+        JSON,
+        '[{"label": "a", "probability": null}, {"label": "b", "probability": null}]',
+        2,
+        {"label": ["a", "b"], "probability": [None, None]},
+    ),
+    (
+        "Hugging Face, the best two labels",
+        JSON,
+        '[[{"label": "a", "score": 0.75}, {"label": "b", "score": 0.25}], [{"label": "a", "score": 0.5}, {"label": "c", "score": 0.25}]]',
+        2,
+        {"a": ("f", [0.75, 0.5]), "b": ("f", [0.25, float("nan")]), "c": ("f", [float("nan"), 0.25])},
+    ),
     ("image classification: one picture", JSON, "[0.25, 0.5, 0.25]", 1, ("f", [[0.25, 0.5, 0.25]])),
     ("seq2seq", "application/jsonlines", '{"target": "eins"}\n{"target": "zwei"}', 2, ["eins", "zwei"]),
     (
@@ -255,6 +298,13 @@ REPLIES: list[tuple[str, str, str, int, Any]] = [
     ("a missing text", JSON, '["a", null]', 2, ["a", None]),
     ("plain text, numbers", "text/plain", "0.5\n1.5\n", 2, ("f", [0.5, 1.5])),
     ("plain text, one row", "text/plain", "two\nlines", 1, ["two\nlines"]),
+    ("plain text, a number", "text/plain", " 42\n", 1, ("i", [42])),
+    ("plain text, a numeral", "text/plain", "007", 1, ["007"]),
+    ("plain text, Python's number", "text/plain", "1_000", 1, ["1_000"]),
+    ("plain text, a word", "text/plain", "infinity", 1, ["infinity"]),
+    ("plain text, numerals", "text/plain", "007\n1_000\n", 2, ["007", "1_000"]),
+    ("plain text, numbers and text", "text/plain", "42\nforty two", 2, ["42", "forty two"]),
+    ("half an emoji", JSON, '["a", "\\ud83d"]', 2, ["a", "\ufffd"]),
     ("one number for one row", JSON, "0.5", 1, ("f", [0.5])),
     (
         "one object for one row",
@@ -314,7 +364,8 @@ def test_a_table_of_several_columns_has_named_answers() -> None:
         ('["a", "b"]', 1, "a list of 2"),
         ('{"scores": [0.1, 0.2], "model": "m"}', 1, "2 in scores"),
         ("[[0.1, 0.2], [0.3, 0.4]]", 3, "a list of 2"),
-        ("[]", 1, "a list of 0"),
+        ("[]", 2, "a list of 0"),
+        ('{"predictions": []}', 1, "0 in predictions"),
         ("0.5", 2, "one float"),
         ("null", 1, "one NoneType"),
         ('{"error": "out of memory"}', 1, "an object with error"),
@@ -337,6 +388,25 @@ def test_a_short_csv_is_an_error() -> None:
         per_row(b"\x00\x01", 2)
 
 
+def test_a_path_to_nothing_is_not_an_empty_answer() -> None:
+    with pytest.raises(AnswerError, match="1 rows were sent"):
+        per_row({"predictions": [{"score": 1}]}, 1, "predictions[].scores[]")
+
+
+@pytest.mark.parametrize("opening", ["[", '{"predictions":'])
+def test_a_reply_nested_too_deep_is_an_error(opening: str) -> None:
+    closing = "]" if opening == "[" else "}"
+    with pytest.raises(AnswerError, match="nested too deep"):
+        per_row(decoded(opening * 900 + "[1]" + closing * 900, JSON), 2)
+
+
+def test_a_sparse_reply_that_claims_a_huge_width_stays_sparse() -> None:
+    reply = decoded("0 1:1 100000000000:1\n", "text/libsvm")
+    for look in (lambda: per_row(reply, 1), lambda: at_path(reply, "[0]")):
+        with pytest.raises(AnswerError, match="1 x 100,000,000,000 would become 800,000,000,000 bytes"):
+            look()
+
+
 def test_values_of_a_reply_are_not_told_in_an_error() -> None:
     with pytest.raises(AnswerError) as caught:
         per_row({"predictions": ["secret"]}, 2)
@@ -355,38 +425,19 @@ def test_a_path_points_at_the_answers() -> None:
     assert at_path({"OUT": np.array([1, 2])}, "OUT[1]") == 2
 
 
+def test_a_path_into_a_table_finds_every_cell() -> None:
+    assert at_path(decoded("a,inf\nb,-inf\n,1\n", "text/csv"), '[*]."1"') == [float("inf"), float("-inf"), 1]
+    frame = pd.DataFrame(
+        {"t": ["a", None], "n": [np.nan, 2], "d": pd.to_datetime(["2024-01-02", None]), "l": [[1], None]}
+    )
+    assert at_path(frame, "[0].[t, n, l]") == ["a", None, [1]]
+    assert at_path(frame, "[1].[t, n, l, d]") == [None, 2, None, None]
+    assert at_path(frame, "[0].d") == json.loads(codecs.find(JSON).encode(frame))[0][2]
+
+
 @pytest.mark.parametrize(
     ("path", "told"), [("a[", "is not JMESPath"), ("nothing", "leads nowhere"), ("abs(a)", "does not fit")]
 )
 def test_a_path_that_does_not_lead_to_answers_says_so(path: str, told: str) -> None:
     with pytest.raises(AnswerError, match=told):
         at_path({"a": "text"}, path)
-
-
-# -- chunks -----------------------------------------------------------------------------------------------------------
-
-
-def test_chunks_are_put_together_in_order() -> None:
-    assert plain(join([])) == ("f", [])
-    assert plain(join([np.array([1, 2]), np.array([3])])) == ("i", [1, 2, 3])
-    assert plain(join([np.array([1, 2]), np.array([0.5])])) == ("f", [1.0, 2.0, 0.5])
-    assert plain(join([np.ones((1, 2)), np.zeros((1, 2))])) == ("f", [[1.0, 1.0], [0.0, 0.0]])
-    assert join([["a"], ["b", None]]) == ["a", "b", None]
-    assert plain(join([{"l": ["a"], "s": np.array([1])}, {"s": np.array([2]), "l": ["b"]}])) == {
-        "l": ["a", "b"],
-        "s": ("i", [1, 2]),
-    }
-
-
-@pytest.mark.parametrize(
-    ("parts", "told"),
-    [
-        ([np.ones((1, 2)), np.ones((1, 3))], "different numbers of columns"),
-        ([np.ones((1, 2)), np.ones(1)], "different numbers of columns"),
-        ([{"a": [1]}, {"b": [1]}], "chunk 0 answered with the fields a, chunk 1 with the fields b"),
-        ([{"a": [1]}, np.ones(1)], "chunk 1 without names"),
-    ],
-)
-def test_chunks_that_do_not_fit_together_are_an_error(parts: Any, told: str) -> None:
-    with pytest.raises(AnswerError, match=told):
-        join(parts)

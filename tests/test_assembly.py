@@ -44,6 +44,27 @@ def test_chunks_of_different_types_meet_in_one_that_holds_both(parts: list[Any],
     assert found.tolist() == expected.tolist()
 
 
+BIG = 2**53 + 1
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [np.array([BIG]), np.array([0.5])],
+        [np.array([0.5]), np.array([-BIG])],
+        [np.array([BIG]), np.array([2**63 + 1], dtype=np.uint64)],
+        [np.array([1]), np.array([0.5]), np.array([BIG])],
+        [np.array([1]), np.array([BIG]), np.array([0.5])],
+        [np.array([0.5, 1.5], dtype="f4"), np.array([[BIG]])[0]],
+        [np.zeros((1, 2)), np.array([[BIG, 1]])],
+    ],
+)
+def test_whole_numbers_that_no_float_can_stand_for_stay_themselves(parts: list[Any]) -> None:
+    found = assembled(sum(map(len, parts)), *((sum(map(len, parts[:place])), part) for place, part in enumerate(parts)))
+    assert found.dtype == object
+    assert found.tolist() == [value for part in parts for value in part.tolist()]
+
+
 @pytest.mark.parametrize(
     ("part", "expected"),
     [

@@ -283,6 +283,18 @@ def test_s3_that_asks_for_patience_is_asked_again(s3):
     assert len(server.requests) == 2
 
 
+def test_a_connection_to_s3_that_breaks_costs_nothing_and_is_made_again(clean_aws, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    faults = [Request.reset]
+
+    with RawServer(lambda request: faults.pop()(request) if faults else FOUND) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        inference = AsyncInference("s3://bucket/output", region="us-east-1", policy=QUICK)
+        assert inference.result(30).value == {"predictions": [3]}
+        assert len(server.requests) == 2
+
+
 def test_an_object_without_a_content_type_is_read_as_what_was_asked_for(s3):
     _, inference = s3(output=[http(200, b"1.5\n2.5\n", {"Content-Type": "binary/octet-stream"})])
     inference.accept = "text/csv"

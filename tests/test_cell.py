@@ -30,13 +30,16 @@ from smrt_jupyter.magic.cell import content_type, expand
         ("Hello, world", "text/plain"),
         ("1,2\n3", "text/plain"),
         ('"Why?" he said.', "text/plain"),
+        ("word " * 40_000, "text/plain"),
+        ('"Why?" he said. ' + "word " * 40_000, "text/plain"),
+        ('"' + "7" * 200_000 + '" he said.', "text/plain"),
     ],
 )
 def test_the_text_tells_its_content_type(text: str, expected: str) -> None:
     assert content_type(text) == expected
 
 
-@pytest.mark.parametrize("text", ['{"a": 1', "[1, 2,]", "{'a': 1}"])
+@pytest.mark.parametrize("text", ['{"a": 1', "[1, 2,]", "{'a': 1}", "[" * 100_000, "[1]\n" + "[" * 100_000])
 def test_broken_json_is_an_error_before_anything_is_sent(text: str) -> None:
     with pytest.raises(OptionError, match=r"begins as JSON and is none: .*--content-type"):
         content_type(text)

@@ -32,7 +32,7 @@ class Loud(Codec):
 def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget afterwards what a test registers."""
     monkeypatch.setattr(codecs, "_registered", {})
-    monkeypatch.setattr(codecs, "CONTENT_TYPES", list(codecs.CONTENT_TYPES))
+    monkeypatch.setattr(codecs, "_names", list(codecs._names))
     codecs._published.cache_clear()
 
 
@@ -94,12 +94,40 @@ def test_a_registered_codec_comes_before_the_built_in_ones() -> None:
 def test_a_codec_of_another_distribution_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     def published(group: str) -> list[EntryPoint]:
         assert group == "smrt_jupyter.codecs"
-        return [EntryPoint("loud", f"{__name__}:Loud", group)]
+        return [EntryPoint(name, f"{__name__}:Loud", group) for name in ("text/x-loud", "loud/*")]
 
     monkeypatch.setattr(codecs, "entry_points", published)
     assert type(find("text/x-loud")).__name__ == "Loud"
     assert type(find_reader("loud/anything")).__name__ == "Loud"
     codecs._published.cache_clear()
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_broken_distribution_takes_only_its_own_content_type_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / "broken-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    points = f"[smrt_jupyter.codecs]\ntext/x-broken = no_such_module:Mine\ntext/x-loud = {__name__}:Loud\n"
+    (metadata / "entry_points.txt").write_text(points)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        assert {"text/x-broken", "text/x-loud", "text/csv"} <= set(codecs.CONTENT_TYPES)
+        assert type(find("text/x-loud")).__name__ == "Loud"
+        assert type(find_reader("text/html")).__name__ == "Text"
+        with pytest.raises(CodecError, match="Did you mean text/csv"):
+            find("text/cvs")
+        with pytest.raises(CodecError, match="'text/x-broken', which broken publishes, cannot be loaded: Mod"):
+            find("text/x-broken")
+    finally:
+        codecs._published.cache_clear()
+
+
+def test_a_quoted_parameter_may_hold_a_semicolon() -> None:
+    media_type = MediaType(r'text/csv; a="x;\"y\""; header=present; verbose')
+    assert dict(media_type.parameters) == {"a": 'x;"y"', "header": "present", "verbose": ""}
+    assert dict(MediaType('text/csv; a="x; b=1').parameters) == {"a": "x", "b": "1"}
 
 
 def test_a_codec_is_a_value() -> None:

@@ -204,6 +204,34 @@ print(sorted({{"boto3", "pandas", "sklearn"}} & set(sys.modules)))
     assert done.stdout.strip() == "[]"
 
 
+def test_the_first_tab_of_a_kernel_waits_for_neither_an_import_nor_the_network(tmp_path: Path) -> None:
+    """The content types take NumPy to load; the control plane takes connections and says nothing."""
+    code = """
+import os, socket, time
+from smrt_jupyter import magic
+from smrt_jupyter.magic.completion import Completer
+silent = socket.create_server(("127.0.0.1", 0))
+usual = {"endpoint_url": f"http://127.0.0.1:{silent.getsockname()[1]}", "region": "us-east-1"}
+completer = Completer(magic.parser())
+began = time.perf_counter()
+completer.complete("%sagemaker churn --content-type app", {}, usual)
+print(time.perf_counter() - began, flush=True)
+os._exit(0)
+"""
+    taken = []
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
+        taken.append(float(done.stdout))
+    assert min(taken) < PROMPT
+
+
+def test_content_types_are_offered_while_the_endpoint_has_not_answered(tab: Tab) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        found = Completer(magic.parser()).complete("%sagemaker x --content-type text/c", {}, {"endpoint_url": url})
+    assert found == ("text/c", [("text/csv", "value")])
+
+
 def test_patience_leaves_room_below_a_tenth_of_a_second() -> None:
     assert PATIENCE < PROMPT
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from smrt_jupyter import codecs
 from smrt_jupyter.codecs import csv_arrow, csv_polars
 from smrt_jupyter.errors import CodecError
+from smrt_jupyter.local.rows import encode
 from smrt_jupyter.tables import Table
 
 BERLIN = dt.timezone(dt.timedelta(hours=1))
@@ -407,3 +408,47 @@ HOSTILE = {
 def test_a_hostile_body_is_read_or_refused(body: bytes) -> None:
     with contextlib.suppress(CodecError):
         read(body)
+
+
+# -- other charsets ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "utf-16", "cp1252"])
+@pytest.mark.parametrize("rows", [2, 20_000])
+def test_a_table_is_written_in_the_charset_that_is_promised(charset: str, rows: int) -> None:
+    codec = codecs.find(f"text/csv; header=present; charset={charset}")
+    frame = pd.DataFrame({"Größe": ["groß", "klein"] * (rows // 2), "n": [1.5, 2.5] * (rows // 2)})
+    written = codec.encode(frame)
+    assert written.decode(charset) == codecs.find("text/csv; header=present").encode(frame).decode()
+    pd.testing.assert_frame_equal(codec.decode(written), frame, check_dtype=False, check_column_type=False)
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame({"a": [1, 2], "b": ["x", "✓"]}), pd.DataFrame({"b": ["x", 5, "✓"]})])
+def test_what_a_charset_lacks_is_refused_by_the_name_of_its_column(frame: pd.DataFrame) -> None:
+    with pytest.raises(CodecError, match=r"column 'b': '✓' has no bytes in iso8859-1.*charset=utf-8"):
+        codecs.find("text/csv; charset=latin-1").writer(Table.of(frame))
+    headed = frame.rename(columns={"b": "✓"}).head(1)
+    assert codecs.find("text/csv; charset=latin-1").encode(headed)
+    with pytest.raises(CodecError, match="column '✓'"):
+        codecs.find("text/csv; header=present; charset=latin-1").encode(headed)
+
+
+def test_arrays_of_no_rows_are_no_bytes() -> None:
+    for shape in ((0,), (0, 2), (0, 2, 3), (2, 0)):
+        assert codecs.find("text/csv").encode(np.empty(shape)).strip() == b""
+
+
+# -- as the embedded runtime replies ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "body"),
+    [
+        ("text/csv", "text/csv; charset=utf-8", "ä\nö\n".encode()),
+        ("text/csv; header=present", "text/csv; charset=utf-8; header=present", "x\nä\nö\n".encode()),
+        ("text/csv; charset=latin-1", "text/csv; charset=latin-1", "ä\nö\n".encode("latin-1")),
+    ],
+)
+def test_the_embedded_runtime_says_how_its_rows_are_read(accept: str, content_type: str, body: bytes) -> None:
+    answers = pd.DataFrame({"x": ["ä", "ö"]})
+    assert encode(answers, accept=accept, content_type=None, tabular=True) == (body, content_type)

@@ -160,6 +160,32 @@ def test_json_in_a_terminal_is_json() -> None:
     assert json.loads(bundle(value, "")["text/plain"]) == value
 
 
+def test_json_that_nests_deep_is_shown_in_a_few_lines() -> None:
+    """Whatever it nests in, and also where nobody could print it whole."""
+    lists: Any = []
+    mappings: Any = {}
+    for _ in range(100_000):
+        lists, mappings = [lists, 1], {"a": mappings}
+    circle: list[Any] = [1, 2, 3]
+    circle.append(circle)
+    for value in (json.loads("[" * 600 + "]" * 600), json.loads('{"a":' * 600 + "1" + "}" * 600)):
+        shown = bundle({"answer": value, "rest": list(range(100))}, "")
+        assert json.loads(shown["text/plain"])["answer"] == value
+        assert sum(map(len, shown.values())) < 60_000
+    for value in (lists, mappings, circle, {(1, 2): "a key that JSON has not"}):
+        assert sum(map(len, bundle(value, "").values())) < 60_000
+
+
+def test_what_turns_the_direction_of_a_text_is_shown_and_not_obeyed() -> None:
+    for letter in "\u202a\u202e\u2066\u2069\ud800\udfff":
+        told = f"\\u{ord(letter):04x}"
+        frame = pd.DataFrame({"a": [f"x{letter}y"]}, dtype=object)
+        for value in (f"a{letter}b", {"a": f"{letter}b"}, [letter * 300] * 5, frame):
+            shown = bundle(value, f"200 {letter}")
+            assert all(letter not in form and told in form for form in shown.values())
+            assert all(form.encode() for form in shown.values())
+
+
 def test_images_are_drawn_and_svg_is_not() -> None:
     from PIL import Image
 

@@ -237,6 +237,26 @@ def test_rows_that_fail_are_missing_and_explained(cluster: Any, runtime: LocalRu
     assert found["prediction_error"].isna().sum() == 19
 
 
+@pytest.mark.parametrize("rows", [None, 1])
+def test_a_partition_of_which_all_chunks_failed_lacks_every_field(
+    runtime: LocalRuntime, numbers: Any, rows: int | None
+) -> None:
+    """However many chunks those were."""
+
+    def model(rows: pd.DataFrame) -> pd.DataFrame:
+        if (rows[0] >= 10).any():
+            raise ValueError("no such row")
+        return pd.DataFrame({"half": rows[0] / 2, "twice": 2.0 * rows[0]})
+
+    endpoint = runtime.deploy("both", model).replace(accept="application/json", policy=Policy(chunk_rows=rows))
+    answer = {"half": "float64", "twice": "float64"}
+    scored = distributed.predict(endpoint, numbers, answer=answer, on_error="return")
+    found = scored.compute(scheduler="synchronous")
+    assert found["twice"].tolist()[:10] == [2.0 * number for number in range(10)]
+    assert found[["half", "twice"]].iloc[10:].isna().all(axis=None)
+    assert found["prediction_error"].notna().tolist() == [False] * 10 + [True] * 10
+
+
 def test_an_endpoint_that_is_not_there_explains_every_row(numbers: Any) -> None:
     found = distributed.predict(UNREACHABLE, numbers, on_error="return").compute(scheduler="synchronous")
     assert found["prediction"].isna().all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +12,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from scipy import sparse
+from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_union
 
 from smrt_jupyter import (
     AnswerError,
@@ -462,3 +467,24 @@ def test_one_number_a_row_is_one_column(answering: Any) -> None:
 def test_a_matrix_a_row_is_no_embedding(answering: Any) -> None:
     with pytest.raises(AnswerError, match="no vector"):
         RemoteTransformer(answering([[[1.0, 2.0], [3.0, 4.0]]] * 2)).transform(PEOPLE)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_knows_the_names_that_its_original_has_learned(answering: Any, copied: Any) -> None:
+    model = RemoteTransformer(answering([{"x": 1.0, "y": 2.0}, {"x": 3.0, "y": 4.0}]))
+    early = copied(model)
+    model.transform(PEOPLE)
+    assert copied(model).get_feature_names_out().tolist() == ["x", "y"]
+    assert vars(copied(model)) == vars(early)
+    for ignorant in (early, clone(model)):
+        with pytest.raises(NotFittedError, match="transform first"):
+            ignorant.get_feature_names_out()
+
+
+def test_names_that_were_learned_in_another_process_come_back_with_the_estimator(answering: Any) -> None:
+    numbers = pd.DataFrame({"a": [1.0, 2.0], "b": [4.0, 3.0]})
+    model = RemoteTransformer(answering([{"x": 1.0, "y": 2.0}, {"x": 3.0, "y": 4.0}]))
+    union = make_union(model, PCA(1), n_jobs=2).set_output(transform="pandas")
+    found = union.fit_transform(numbers)
+    assert found.columns.tolist() == ["remotetransformer__x", "remotetransformer__y", "pca__pca0"]
+    assert union.get_feature_names_out().tolist() == found.columns.tolist()

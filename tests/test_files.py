@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -14,6 +17,7 @@ import pytest
 
 from smrt_jupyter import (
     AccessDenied,
+    AnswerError,
     CodecError,
     Endpoint,
     EndpointNotFound,
@@ -28,7 +32,6 @@ from smrt_jupyter.local.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 ROWS = 5000
 
@@ -85,6 +88,38 @@ def test_types_hold_for_the_whole_csv_file(tmp_path: Path) -> None:
         (tmp_path / "in.csv").write_text("number,text,late\n" + "\n".join(rows) + "\n")
         predict_file(endpoint, tmp_path / "in.csv", tmp_path / "out.csv", columns=["number"])
     assert {line for body in sent for line in body.split()} == {"1.0", "2.0", "3.5"}
+
+
+def test_a_cell_that_cannot_be_carried_fails_its_own_rows_alone(tmp_path: Path) -> None:
+    """Where it stands late in the file; in the first rows it is an error before anything is sent."""
+    frame = pd.DataFrame({"x": np.arange(float(ROWS))})
+    frame.loc[ROWS - 10, "x"] = np.inf
+    frame.to_parquet(tmp_path / "in.parquet", index=False)
+    with LocalRuntime() as runtime:
+        endpoint = runtime.deploy("same", lambda frame: frame.iloc[:, 0]).replace(content_type="application/json")
+        with pytest.raises(PartialResultError, match="infinity.*rows are counted from row") as caught:
+            predict_file(endpoint, tmp_path / "in.parquet", tmp_path / "out.parquet")
+        assert ROWS - 10 in caught.value.failed_rows
+        assert len(caught.value.failed_rows) < ROWS // 2
+        found = pd.read_parquet(tmp_path / "out.parquet")["prediction"]
+        assert found.isna().sum() == len(caught.value.failed_rows)
+        frame.loc[0, "x"] = np.inf
+        frame.to_parquet(tmp_path / "in.parquet", index=False)
+        before = len(runtime.requests)
+        with pytest.raises(CodecError, match="infinity"):
+            predict_file(endpoint, tmp_path / "in.parquet", tmp_path / "out.parquet")
+        assert len(runtime.requests) == before
+
+
+def test_a_run_that_nothing_passes_leaves_the_destination_as_it_was(tmp_path: Path, frame: pd.DataFrame) -> None:
+    frame.to_parquet(tmp_path / "in.parquet", index=False)
+    (tmp_path / "out.csv").write_text("of yesterday\n")
+    with LocalRuntime() as runtime:
+        broken = runtime.deploy("broken", lambda _: 1 / 0)
+        with pytest.raises(PartialResultError) as caught:
+            predict_file(broken, tmp_path / "in.parquet", tmp_path / "out.csv")
+    assert caught.value.partial is None
+    assert (tmp_path / "out.csv").read_text() == "of yesterday\n"
 
 
 @pytest.mark.parametrize("source", ["parquet", "csv"])
@@ -169,6 +204,159 @@ def test_rows_that_fail_are_missing_in_a_whole_file_and_named_in_the_error(tmp_p
     assert 0 < len(caught.value.failed_rows) < ROWS
 
 
+def failing(answer: Callable[[pd.DataFrame], Any], lost: range) -> Callable[[pd.DataFrame], Any]:
+    """Make a model that fails for every request in which the first column has a number of `lost`."""
+
+    def model(rows: pd.DataFrame) -> Any:
+        if rows[0].isin(lost).any():
+            raise RuntimeError("not these")
+        return answer(rows)
+
+    return model
+
+
+@pytest.mark.parametrize("lost", [range(1500), range(2000, 4000)], ids=["first", "later"])
+@pytest.mark.parametrize("destination", ["parquet", "csv"])
+@pytest.mark.parametrize(
+    ("answer", "columns"),
+    [
+        (lambda rows: rows[0] / 2, ["prediction"]),
+        (lambda rows: rows[0].astype(int).tolist(), ["prediction"]),
+        (lambda rows: ["high"] * len(rows), ["prediction"]),
+        (lambda rows: rows.to_numpy(), ["prediction_0", "prediction_1", "prediction_2"]),
+        (lambda rows: [{"label": "a", "score": 0.5}] * len(rows), ["label", "score"]),
+        (lambda rows: [[[1, 2]], [[3]]] * (len(rows) // 2) + [[]] * (len(rows) % 2), ["prediction"]),
+    ],
+    ids=["numbers", "whole", "text", "vectors", "fields", "lists"],
+)
+def test_a_batch_without_any_answer_is_missing_in_a_whole_file(  # noqa: PLR0913, PLR0917 - what may differ
+    tmp_path: Path, frame: pd.DataFrame, lost: range, destination: str, answer: Any, columns: list[str]
+) -> None:
+    frame.to_parquet(tmp_path / "in.parquet", index=False)
+    out = tmp_path / f"out.{destination}"
+    with LocalRuntime() as runtime:
+        endpoint = runtime.deploy("some", failing(answer, lost)).replace(accept="application/json")
+        report = predict_file(endpoint, tmp_path / "in.parquet", out, keep=["id"], on_error="return")
+    found = READERS[destination](out)
+    assert list(found.columns) == ["id", *columns]
+    assert found["id"].tolist() == list(range(ROWS))
+    assert len(lost) <= len(report.failed_rows) < ROWS
+    for column in columns:
+        assert found[column].isna().to_numpy().nonzero()[0].tolist() == report.failed_rows.tolist()
+
+
+@pytest.mark.parametrize("destination", ["parquet", "csv"])
+def test_a_file_without_any_answer_has_a_column_of_missing_numbers(
+    tmp_path: Path, frame: pd.DataFrame, destination: str
+) -> None:
+    frame.iloc[:1500].to_parquet(tmp_path / "in.parquet", index=False)
+    out = tmp_path / f"out.{destination}"
+    with LocalRuntime() as runtime:
+        endpoint = runtime.deploy("none", failing(len, range(ROWS)))
+        predict_file(endpoint, tmp_path / "in.parquet", out, keep=["id"], on_error="return")
+    found = READERS[destination](out)
+    assert found.dtypes.astype(str).to_dict() == {"id": "int64", "prediction": "float64"}
+    assert found["id"].tolist() == list(range(1500))
+    assert found["prediction"].isna().all()
+
+
+BIG = 2**53 + 1
+NESTED = "list<element: list<element: double>>"
+
+
+@pytest.mark.parametrize("destination", ["parquet", "csv"])
+@pytest.mark.parametrize(
+    ("answers", "kind", "expected"),
+    [
+        ([0, 1, 2], "int64", [0, 1, 2]),
+        ([BIG, 1, 2], "int64", [BIG, 1, 2]),
+        ([0, 0.5, 2], "double", [0.0, 0.5, 2.0]),
+        ([0.5, 1, 2], "double", [0.5, 1.0, 2.0]),
+        ([True, 2, 0.5], "double", [1.0, 2.0, 0.5]),
+        ([True, False, True], "bool", [True, False, True]),
+        ([0, "high", 0.5], "string", ["0", "high", "0.5"]),
+        ([BIG, 0.5, 1], "string", [str(BIG), "0.5", "1"]),
+        ([0.5, BIG, 1], "string", ["0.5", str(BIG), "1"]),
+        ([-1, 2**64 - 1, 1], "string", ["-1", str(2**64 - 1), "1"]),
+        ([None, None, 7], "int64", [None, None, 7]),
+        ([[[1], []], [[0.5], []], [[], [2]]], NESTED, [[[1.0], []], [[0.5], []], [[], [2.0]]]),
+        ([[[BIG], []], [[0.5], []], [[], [2]]], "string", [f"[[{BIG}], []]", "[[0.5], []]", "[[], [2]]"]),
+    ],
+)
+def test_answers_that_differ_from_batch_to_batch_meet_in_a_type_that_loses_nothing(  # noqa: PLR0913, PLR0917 - what may differ
+    tmp_path: Path, frame: pd.DataFrame, destination: str, answers: list[Any], kind: str, expected: list[Any]
+) -> None:
+    frame.to_parquet(tmp_path / "in.parquet", index=False)
+    out = tmp_path / f"out.{destination}"
+
+    def model(rows: pd.DataFrame) -> list[dict[str, Any]]:
+        answer = answers[min(int(rows[0].min()) // 1500, 2)]
+        return [{"it": answer, "other": 0}] * len(rows)
+
+    with LocalRuntime() as runtime:
+        endpoint = runtime.deploy("mixed", model).replace(accept="application/json", policy=Policy(chunk_rows=250))
+        predict_file(endpoint, tmp_path / "in.parquet", out)
+    if destination == "csv":
+        texts = pd.read_csv(out, dtype=str, keep_default_na=False)["it"]
+        told = [texts[0], texts[2500], texts[ROWS - 1]]
+        if kind == "string":
+            assert told == expected
+        else:
+            assert [json.loads(text or "null") for text in told] == expected
+        return
+    found = pq.read_table(out)["it"]
+    assert str(found.type) == kind
+    rows = found.to_pylist()
+    assert len(rows) == ROWS
+    assert [rows[0], rows[2500], rows[-1]] == expected
+
+
+@pytest.mark.parametrize("even", [range(1500), range(2000, ROWS)], ids=["first", "later"])
+def test_lists_that_are_of_one_length_in_some_batches_are_lists_all_the_same(
+    tmp_path: Path, frame: pd.DataFrame, even: range
+) -> None:
+    frame.to_parquet(tmp_path / "in.parquet", index=False)
+
+    def model(rows: pd.DataFrame) -> list[list[float]]:
+        some = rows[0].isin(even).any()
+        return [[row, 0.5][: 2 if some else row % 2 + 1] for row in rows[0].astype(int)]
+
+    with LocalRuntime() as runtime:
+        endpoint = runtime.deploy("lists", model).replace(accept="application/json")
+        predict_file(endpoint, tmp_path / "in.parquet", tmp_path / "out.parquet")
+    found = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [row["prediction"][0] for row in found] == list(range(ROWS))
+    assert {len(row["prediction"]) for row in found} == {1, 2}
+    assert {len(row) for row in found} == {1}
+
+
+@pytest.mark.parametrize("late", [[1.0, 2.0, 3.0], {"label": "a", "score": 0.5}])
+def test_answers_of_another_shape_than_before_end_the_run(tmp_path: Path, frame: pd.DataFrame, late: Any) -> None:
+    frame.to_parquet(tmp_path / "in.parquet", index=False)
+    with LocalRuntime() as runtime:
+        endpoint = runtime.deploy(
+            "shapes", lambda rows: [late if rows[0].max() >= 4000 else [1.0, 2.0]] * len(rows)
+        ).replace(accept="application/json")
+        with pytest.raises(AnswerError):
+            predict_file(endpoint, tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_field_that_only_some_replies_have_is_missing_elsewhere(tmp_path: Path, frame: pd.DataFrame) -> None:
+    frame.to_parquet(tmp_path / "in.parquet", index=False)
+
+    def model(rows: pd.DataFrame) -> list[dict[str, Any]]:
+        return [{"early": 1, "both": 2} if rows[0].max() < 2000 else {"both": 3, "late": "x"}] * len(rows)
+
+    with LocalRuntime() as runtime:
+        endpoint = runtime.deploy("fields", model).replace(accept="application/json")
+        predict_file(endpoint, tmp_path / "in.parquet", tmp_path / "out.parquet")
+    found = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert found[0] == {"early": 1, "both": 2, "late": None}
+    assert found[-1] == {"early": None, "both": 3, "late": "x"}
+    assert len(found) == ROWS
+
+
 def test_the_next_run_sends_only_what_is_missing(tmp_path: Path, frame: pd.DataFrame) -> None:
     files = tmp_path / "in.parquet", tmp_path / "out.parquet"
     frame.to_parquet(files[0], index=False)
@@ -239,6 +427,57 @@ def test_what_cannot_be_meant_is_said_before_anything_is_sent(tmp_path: Path, fr
         with pytest.raises(ValueError, match=r"s3://bucket/key"):
             predict_file(endpoint, "s3://in.parquet", tmp_path / "out.csv")
         assert not runtime.requests
+
+
+@pytest.mark.parametrize("way", ["dots", "link"])
+def test_the_source_is_not_written_over_whatever_it_is_called(
+    tmp_path: Path, frame: pd.DataFrame, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame.to_csv("in.csv", index=False)
+    Path("link.csv").symlink_to("in.csv")
+    with pytest.raises(ValueError, match="The destination is the source"):
+        predict_file(endpoint, "in.csv", {"dots": "./in.csv", "link": "link.csv"}[way])
+    assert len(pd.read_csv("in.csv")) == ROWS
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("destination", ["parquet", "csv"])
+def test_a_destination_has_the_permissions_of_any_new_file_or_of_the_one_before(
+    tmp_path: Path, frame: pd.DataFrame, endpoint: Endpoint, destination: str
+) -> None:
+    frame.to_parquet(tmp_path / "in.parquet", index=False)
+    out = tmp_path / f"out.{destination}"
+    (tmp_path / "new").touch()
+    predict_file(endpoint, tmp_path / "in.parquet", out)
+    assert stat.S_IMODE(out.stat().st_mode) == stat.S_IMODE((tmp_path / "new").stat().st_mode)
+    out.chmod(0o640)
+    (tmp_path / "link").symlink_to(out)
+    (tmp_path / "link").rename(tmp_path / f"link.{destination}")
+    predict_file(endpoint, tmp_path / "in.parquet", tmp_path / f"link.{destination}")
+    assert stat.S_IMODE(out.stat().st_mode) == 0o640
+    assert (tmp_path / f"link.{destination}").is_symlink()
+
+
+def test_a_column_that_is_called_as_an_answer_is_not_kept(tmp_path: Path, frame: pd.DataFrame) -> None:
+    """What every endpoint may answer is refused before anything is sent, a field's name once it is known."""
+    frame.assign(prediction=0, score=0).to_parquet(tmp_path / "in.parquet", index=False)
+    with LocalRuntime() as runtime:
+        endpoint = runtime.deploy("scores", lambda rows: [{"label": "a", "score": 0.5}] * len(rows)).replace(
+            accept="application/json"
+        )
+        files = endpoint, tmp_path / "in.parquet", tmp_path / "out.csv"
+        for keep, said in [
+            (["prediction"], "'prediction' cannot be kept"),
+            (["id", "id"], "'id' is to be kept twice"),
+            (["z"], "no column 'z' to keep"),
+        ]:
+            with pytest.raises(ValueError, match=said):
+                predict_file(*files, keep=keep)
+        assert not runtime.requests
+        with pytest.raises(ValueError, match="'score' cannot be kept"):
+            predict_file(*files, keep=["score"])
+    assert os.listdir(tmp_path) == ["in.parquet"]  # noqa: PTH208 - names are enough
 
 
 def test_an_endpoint_that_is_not_there_leaves_no_file(tmp_path: Path, frame: pd.DataFrame) -> None:

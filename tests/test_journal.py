@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sqlite3
@@ -17,11 +18,14 @@ import pyarrow as pa
 import pytest
 import scipy.sparse
 
-from smrt_jupyter import LocalRuntime, PartialResultError, Policy
+from smrt_jupyter import Endpoint, LocalRuntime, PartialResultError, Policy, codecs
+from smrt_jupyter.codecs import Codec
+from smrt_jupyter.codecs.recordio import RecordIO
+from smrt_jupyter.codecs.triton import Triton
 from smrt_jupyter.errors import JournalError
 from smrt_jupyter.local.faults import Faults
 from smrt_jupyter.scoring import fingerprint
-from smrt_jupyter.scoring.journal import Journal
+from smrt_jupyter.scoring.journal import Journal, opened
 from smrt_jupyter.tables import Table
 
 if TYPE_CHECKING:
@@ -110,6 +114,144 @@ def test_another_run_is_told_what_changed(file: Path, table: Any, changes: dict[
     assert says in str(caught.value)
     assert "Name another `journal`" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+class Scaled:
+    """A serializer of the SageMaker SDK's kind, with an option that nobody can see from outside."""
+
+    CONTENT_TYPE = "text/csv"
+
+    def __init__(self, scale: float, noise: Any = None) -> None:
+        self._write = lambda rows: "\n".join(",".join(str(cell * scale) for cell in row) for row in rows)
+        self._noise = noise or (lambda: "")
+
+    def serialize(self, data: Any) -> str:
+        return self._write(np.asarray(data)) + self._noise()
+
+
+class Rounded(Codec):
+    content_types = ("text/csv",)
+
+    def __init__(self, digits: int) -> None:
+        super().__init__()
+        self.digits = digits
+
+    def encode(self, value: Any) -> bytes:
+        return value.round(self.digits).to_csv(header=False, index=False).encode()
+
+
+def about(codec: Any, table: Any = TABLE) -> Any:
+    """Open and close the journal of a run that sends a table through a codec."""
+    found, whole = codecs.find(codec), Table.of(table)
+    return lambda file: opened(file, whole, Endpoint("sums"), found.media_type.text, found.writer(whole))
+
+
+@pytest.mark.parametrize(
+    ("was", "again", "now"),
+    [
+        (Scaled(1), Scaled(1), Scaled(100)),
+        (Rounded(2), Rounded(2), Rounded(3)),
+        (RecordIO(dtype="float32"), RecordIO(dtype="float32"), RecordIO(dtype="float64")),
+        (Triton(input_name="a"), Triton(input_name="a"), Triton(input_name="b")),
+    ],
+    ids=["serializer", "codec", "RecordIO", "Triton"],
+)
+def test_a_codec_that_writes_other_bytes_makes_another_run(file: Path, was: Any, again: Any, now: Any) -> None:
+    for same in (was, again):
+        with about(same)(file):
+            pass
+    with pytest.raises(JournalError, match="run: the same rows are written as other bytes"), about(now)(file):
+        pass
+
+
+def test_answers_to_other_bytes_are_never_given_as_these_ones(file: Path) -> None:
+    with LocalRuntime() as runtime:
+        endpoint = runtime.deploy("sums", lambda frame: frame.sum(axis=1))
+        once = endpoint.replace(content_type=Scaled(1))
+        assert np.allclose(once.predict(TABLE, journal=file), TABLE.sum(axis=1))
+        assert once.replace(content_type=Scaled(1)).score(TABLE, journal=file)[1].requests == 0
+        with pytest.raises(JournalError, match="the serializer, has changed"):
+            endpoint.replace(content_type=Scaled(100)).predict(TABLE, journal=file)
+
+
+def test_what_explains_other_bytes_is_told_and_they_are_not(file: Path) -> None:
+    with about("text/csv")(file):
+        pass
+    with pytest.raises(JournalError) as caught, about("application/json")(file):
+        pass
+    assert "the table is sent as application/json, not as text/csv." in str(caught.value)
+    assert "same rows" not in str(caught.value)
+
+
+TABULAR = [
+    "text/csv",
+    "application/json",
+    "application/jsonlines",
+    "application/x-npy",
+    "application/x-npz",
+    "application/x-recordio-protobuf",
+    "text/libsvm",
+    "application/x-parquet",
+    "application/vnd.apache.arrow.stream",
+    "application/vnd.apache.arrow.file",
+    "application/vnd.sagemaker-triton.binary+json",
+]
+
+
+@pytest.mark.parametrize("content_type", TABULAR)
+def test_every_codec_writes_a_row_to_the_same_bytes_in_every_process(content_type: str) -> None:
+    """With other seeds of hashes, at another moment: or no run could be resumed."""
+    script = (
+        "import sys, numpy as np, pandas as pd\n"
+        "from smrt_jupyter import codecs\n"
+        "from smrt_jupyter.scoring import fingerprint\n"
+        "from smrt_jupyter.tables import Table\n"
+        "table = Table.of(pd.DataFrame({'a': np.arange(100.0), 'b': np.arange(100.0) / 7}))\n"
+        "print(fingerprint.of_bodies(codecs.find(sys.argv[1]).writer(table), 100))\n"
+    )
+    other = subprocess.run([sys.executable, "-c", script, content_type], check=True, capture_output=True, text=True)
+    here = fingerprint.of_bodies(codecs.find(content_type).writer(Table.of(TABLE)), len(TABLE))
+    assert other.stdout.strip() == here != fingerprint.NEVER_THE_SAME
+
+
+@pytest.mark.parametrize("content_type", ["text/csv", "application/x-parquet", "application/vnd.apache.arrow.stream"])
+def test_a_run_is_resumed_with_another_policy_in_every_form(file: Path, content_type: str) -> None:
+    with LocalRuntime() as runtime:
+        faults = Faults(script=["ok", "model_error"])
+        endpoint = runtime.deploy("sums", lambda frame: frame.sum(axis=1), faults=faults)
+        endpoint = endpoint.replace(content_type=content_type)
+        with pytest.raises(PartialResultError):
+            endpoint.replace(policy=Policy(chunk_rows=50, concurrency=1)).predict(TABLE, journal=file)
+        answers, report = endpoint.replace(policy=Policy(chunk_rows=7)).score(TABLE, journal=file)
+    assert report.rows_resumed == 50
+    assert np.allclose(answers, TABLE.sum(axis=1))
+
+
+def test_a_serializer_that_never_writes_the_same_twice_can_be_resumed(file: Path) -> None:
+    numbers = itertools.count()
+    for _ in range(2):
+        with about(Scaled(1, noise=lambda: f",{next(numbers)}"))(file):
+            pass
+
+
+def test_a_row_that_cannot_be_written_is_the_runs_to_tell() -> None:
+    def write(start: int, _stop: int) -> bytes:
+        if start == 0:
+            raise ValueError("no such row")
+        return b"x"
+
+    assert fingerprint.of_bodies(write, 2) != fingerprint.of_bodies(lambda *_: b"x", 2)
+    assert fingerprint.of_bodies(write, 0)
+
+
+def test_a_batch_of_a_file_that_is_written_as_other_bytes_is_told_apart_from_other_rows(file: Path) -> None:
+    with Journal.open(file, {}) as journal:
+        journal.part(range(10), "content", "bodies")
+        journal.part(range(10), "content", "bodies")
+        with pytest.raises(JournalError, match="the same rows are written as other bytes"):
+            journal.part(range(10), "content", "others")
+        with pytest.raises(JournalError, match="are not those of the journal's run"):
+            journal.part(range(10), "changed", "others")
 
 
 def test_no_secret_is_in_the_file(file: Path) -> None:

@@ -298,3 +298,45 @@ def test_any_value_of_json_comes_back(value: Any) -> None:
 def test_a_codec_is_found_for_every_name_of_json_lines() -> None:
     for name in ("jsonlines", "x-jsonlines", "jsonl", "x-jsonl", "x-ndjson", "json-lines", "jsons"):
         assert codecs.find(f"application/{name}").encode([1, 2]) == b"1\n2"
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "ascii", "utf-16"])
+def test_in_another_charset_all_text_is_escaped(charset: str) -> None:
+    frame = pd.DataFrame({"a": ["Größe", "😀"], "b": [1, 2]})
+    for content_type, value in (("application/json", frame), ("application/jsonlines", frame)):
+        codec = codecs.find(f"{content_type}; charset={charset}")
+        written = codec.encode(value)
+        assert written.decode(charset).isascii()
+        assert codec.decode(written) == [["Größe", 1], ["😀", 2]]
+        assert codec.decode(codec.encode([["Größe"]])) == [["Größe"]]
+    features = codecs.find(f"application/json; charset={charset}", template={"record_template": "$features_kvp"})
+    assert features.decode(features.encode(pd.DataFrame({"Größe": ["ß"]}))) == [{"Größe": "ß"}]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        [decimal.Decimal("Infinity")],
+        {"x": decimal.Decimal("-Infinity")},
+        {float("nan"): 1},
+        {"x": {float("inf"): 1}},
+        [np.array([np.inf])],
+        [b"bytes"],
+    ],
+    ids=repr,
+)
+def test_what_json_has_no_word_for_is_found_inside_cells_before_anything_is_written(cell: Any) -> None:
+    table = Table.of(pd.DataFrame({"a": [1, 2, 3], "inside": [[1.0], [2.0], cell]}))
+    for content_type in ("application/json", "application/jsonlines"):
+        with pytest.raises(CodecError, match="column 'inside'"):
+            codecs.find(content_type).writer(table)
+    with pytest.raises(CodecError):
+        codecs.find("application/json").encode({"deep": cell})
+
+
+def test_half_of_a_surrogate_pair_is_read() -> None:
+    assert codecs.find("application/json").decode(rb'{"text": "a\ud83d"}') == {"text": "a\ud83d"}
+    assert codecs.find("application/jsonlines").decode(b'"\\uD83D"\n"b"\n') == ["\ud83d", "b"]
+    assert codecs.find("application/json").decode(rb'"\ud83d\ude00"') == "😀"
+    with pytest.raises(CodecError, match="not JSON"):
+        codecs.find("application/json").decode(rb'["\ud83d"')

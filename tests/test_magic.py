@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,13 +19,13 @@ from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
 from smrt_jupyter import Endpoint, LocalRuntime, PartialResultError, errors, magic
+from smrt_jupyter.codecs.libsvm import LibSVM
 from smrt_jupyter.endpoint import NO_MEMBERS
 from smrt_jupyter.errors import OptionError
 from smrt_jupyter.magic.options import known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 class Cells:
@@ -242,7 +243,17 @@ def test_an_option_outweighs_the_shortcut_and_the_shortcut_outweighs_the_configu
     [
         ('[short]\nregoin = "x"', "has 'regoin', which is nothing that can be set. Did you mean region?"),
         ("[short.policy]\nattempt = 1", "Did you mean attempts?"),
-        ("[short.policy]\nattempts = 0", "attempts must be above 0"),
+        ("[short.policy]\nattempts = 0", ".smrt-jupyter.toml: [short.policy]: attempts must be above 0"),
+        ('[short.policy]\nattempts = "3"', ".toml: [short.policy]: attempts must be a whole number, not '3'"),
+        ("[short.policy]\nattempts = true", ".toml: [short.policy]: attempts must be a whole number, not True"),
+        ('[short.policy]\nread_timeout = "x"', ".toml: [short.policy]: read_timeout must be a number, not 'x'"),
+        ("[short.policy]\nretry_read_timeout = 1", ": retry_read_timeout must be true or false, not 1"),
+        ("[short]\npolicy = 5", ".toml: [short]: policy must be a table of its own, not 5"),
+        ("[short]\nregion = 5", ".toml: [short]: region must be a text, not 5"),
+        ("[short]\nendpoint = 5", ".toml: [short]: endpoint must be a text, not 5"),
+        ("[short]\ncontent-type = 5", ".toml: [short]: content_type must be a text, not 5"),
+        ("[short]\ntemplate = 5", ".toml: [short]: template must be a text or a table, not 5"),
+        ("short = " + "[" * 5000, "cannot be read"),
         ("[short", "cannot be read"),
         ('region = "x"', "stands outside any table"),
     ],
@@ -252,6 +263,7 @@ def test_a_mistake_in_the_shortcuts_is_named(cells: Cells, tmp_path: Path, toml:
     with pytest.raises(OptionError) as caught:
         cells("%%sagemaker short\n1")
     assert message in str(caught.value)
+    assert len(caught.value._render_traceback_()) == 1
 
 
 def test_a_shortcuts_file_that_is_named_and_missing_is_an_error(cells: Cells) -> None:
@@ -362,6 +374,52 @@ def test_code_does_the_same_elsewhere(
         assert bodies == [sent]
 
 
+class Serializer:
+    """As the SageMaker SDK's are: what it looks like is no code."""
+
+    CONTENT_TYPE = "text/csv"
+
+    def __init__(self, rows: int = 1) -> None:
+        self.rows = rows
+
+    def serialize(self, data: Any) -> str:
+        return "7,8\n" * self.rows
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "%sagemaker sums -d table --code --content-type LibSVM(label='b')",
+        "%sagemaker sums -d table --code --content-type libsvm --accept Serializer()",
+        "%sagemaker sums -d [1] --code --content-type Serializer()",
+        "%sagemaker sums -d [1] --code --content-type Serializer(rows=1000)",
+        "%sagemaker held -d [1] --code",
+        '%%sagemaker sums --code --template instances\n{"a": [NaN, null], "b": {"c": NaN}}',
+        '%%sagemaker sums --code --template \'{"rows": $records}\'\n[[1, NaN], [NaN, "x"]]',
+        "%%sagemaker sums --code\n" + "1,2\n" * 1000,
+        "%sagemaker sums --code --data file://rows.csv",
+    ],
+)
+def test_both_halves_of_the_code_run_whatever_the_notebook_says(
+    cells: Cells, sums: Endpoint, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    bodies: list[bytes] = []
+    runtime.deploy("sums", lambda body: bodies.append(body) or [0, 0], takes="body")
+    Path("rows.csv").write_bytes(b"1,2\n" * 1000)
+    held = sums.replace(content_type=Serializer(), before_sign=lambda request: None)
+    names = {"table": TABLE, "LibSVM": LibSVM, "libsvm": LibSVM(label="a"), "Serializer": Serializer, "held": held}
+    cells.names.update(names)
+    for name, value in runtime.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    cells(form.replace("--code", ""))
+    [sent] = bodies
+    for half in str(cells(form)).split("# With boto3"):
+        bodies.clear()
+        exec(half, dict(names))
+        assert bodies == [sent]
+
+
 def test_list_and_describe_say_what_there_is(cells: Cells, sums: Endpoint) -> None:
     listed = cells("%sagemaker sums --list")
     assert list(listed["name"]) == ["sums"]
@@ -445,6 +503,12 @@ def test_a_table_goes_through_an_asynchronous_endpoint_in_chunks_too(cells: Cell
         ("%sagemaker sums --data table --expand", "--expand is for the text of a cell"),
         ("%%sagemaker sums --data table\n1,2", "Both the cell and --data hold data."),
         ('%%sagemaker sums\n{"a":', "begins as JSON and is none"),
+        ("%%sagemaker sums\n" + "[" * 100_000, "begins as JSON and is none"),
+        ("%%sagemaker sums --template instances\n" + "[" * 100_000, "begins as JSON and is none"),
+        ("%sagemaker sums --data table --content-type json", "not defined. Did you mean application/json?"),
+        ("%sagemaker sums --data table --accept csv", "not defined. Did you mean text/csv?"),
+        ("import json\n%sagemaker sums --data table --content-type json", "a module. Did you mean application/json?"),
+        ("%sagemaker sums --data table --out class", "--out class is no name that Python could use."),
         ("%sagemaker other --list", "other is one word too many"),
     ],
 )
@@ -458,6 +522,15 @@ def test_a_mistake_is_one_line_and_sends_nothing(
     assert len(caught.value._render_traceback_()) == 1
     assert cells.shown.count("\n") <= 2
     assert not runtime.requests
+
+
+def test_an_endpoint_of_the_notebook_is_known_by_its_name_too(cells: Cells, runtime: LocalRuntime) -> None:
+    """Whatever the variable is called; and a name that is nearly one of theirs is told."""
+    cells.names["held"] = runtime.deploy("sums-2", lambda frame: frame.sum(axis=1))
+    cells.names["table"] = TABLE
+    assert cells("%sagemaker sums-2 --data table").tolist() == [4.5, 6.0]
+    with pytest.raises(errors.InvokeError, match=r"Did you mean sums-2\?"):
+        cells("%sagemaker sums-3 --data table")
 
 
 def test_the_error_stays_at_hand(cells: Cells, runtime: LocalRuntime) -> None:

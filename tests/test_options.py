@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from IPython.core.error import UsageError
 
+from smrt_jupyter import magic
 from smrt_jupyter.errors import OptionError
-from smrt_jupyter.magic.options import did_you_mean, split
+from smrt_jupyter.magic.options import deed_of, did_you_mean, parse, split
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,10 @@ def test_what_stays_open_is_an_error(line: str) -> None:
 
 def test_nothing_is_suggested_where_nothing_comes_near() -> None:
     assert did_you_mean("--zzzz", ["--region"]) == ""
+
+
+@pytest.mark.parametrize("name", ["1x", "class", "a-b"])
+def test_the_value_is_stored_only_under_what_python_takes_as_a_name(name: str) -> None:
+    told = parse(magic.parser(), f"x --data [1] --out {name}", UsageError)
+    with pytest.raises(OptionError, match=f"--out {name} is no name that Python could use"):
+        deed_of(told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import threading
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
 from raw_server import RawServer, http
 
-from smrt_jupyter import Endpoint, EndpointPanel, ModelError, Policy, codecs
+from smrt_jupyter import Endpoint, EndpointPanel, ModelError, Policy, codecs, magic
 from smrt_jupyter.local.faults import Faults
 from smrt_jupyter.panel.choices import BACKGROUND
 from smrt_jupyter.panel.runs import State
@@ -109,6 +110,31 @@ def test_the_content_type_of_typed_text_is_told_from_the_text(
     assert runtime.requests[-1].members["ContentType"] == content_type
 
 
+@pytest.mark.parametrize("template", ["", "--template instances", "--template inputs", "--content-type text/csv"])
+@pytest.mark.parametrize("payload", ["[[1,2],[3,4]]", '{"a": [1.50]}', "Why?", "1,2\n3,4\n", "word " * 40_000])
+def test_typed_text_is_sent_as_the_magic_sends_it(
+    runtime: LocalRuntime, tmp_path: Path, template: str, payload: str
+) -> None:
+    bodies: list[bytes] = []
+    endpoint = runtime.deploy("echo", lambda body: bodies.append(body) or "{}", takes="body")
+    fields = {"template": template.split()[1]} if "template" in template else {}
+    fields |= {"content_type": template.split()[1]} if "type" in template else {}
+    panel = panel_for(endpoint.replace(**fields))
+    press(panel, "send", payload=payload)
+    assert until(panel)["tone"] == "good"
+    code = panel.code()
+    InteractiveShell.clear_instance()
+    shell = magic.plain_shell(str(tmp_path))
+    shell.user_ns["echo"] = endpoint
+    shell.run_line_magic("load_ext", "smrt_jupyter")
+    shell.run_cell_magic("sagemaker", f"echo {template} --out answer", f"{payload}\n")
+    atexit.unregister(shell.atexit_operations)
+    InteractiveShell.clear_instance()
+    exec(code.partition("# With boto3")[0], {})
+    assert bodies == [bodies[0]] * 3
+    assert runtime.requests[0].members == runtime.requests[1].members == runtime.requests[2].members
+
+
 def test_a_reply_shows_its_raw_body_its_headers_and_its_latency(runtime: LocalRuntime) -> None:
     panel = panel_for(runtime.deploy("sums", lambda frame: frame.sum(axis=1)))
     press(panel, "send", payload="1,2\n3,4")
@@ -162,6 +188,7 @@ def test_a_second_send_waits_for_the_first(runtime: LocalRuntime, gate: Gate) ->
         ("", "1,2", "Pick an endpoint first."),
         ("sums", "", "Type a payload, or pick a table as data."),
         ("sums", '{"x": ', "begins as JSON and is none"),
+        ("sums", "[" * 100_000, "The payload begins as JSON and is none"),
     ],
 )
 def test_what_cannot_be_sent_is_told_before_anything_is(

@@ -23,10 +23,11 @@ from smrt_jupyter import (
     scoring,
 )
 from smrt_jupyter.local.faults import Faults
-from smrt_jupyter.scoring.journal import Kept
+from smrt_jupyter.scoring.journal import Journal, Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from smrt_jupyter.scoring.progress import Progress
 
@@ -362,6 +363,53 @@ def test_errors_that_are_kept_do_not_keep_the_bodies_that_failed(runtime: LocalR
             chain = chain.__cause__ or chain.__context__
 
 
+def test_rows_that_are_too_large_stop_nothing_however_many_come_first(runtime: LocalRuntime) -> None:
+    texts = pd.DataFrame({"text": ["x" * 5000] * 30 + ["short"] * 70})
+    endpoint = runtime.deploy("lengths", lambda frame: frame.iloc[:, 0].str.len()).replace(
+        policy=Policy(chunk_rows=1, payload_limit=1000)
+    )
+    found, report = endpoint.score(texts, on_error="return")
+    assert report.failed_rows.tolist() == list(range(30))
+    assert found.iloc[30:].eq(5).all()
+
+
+def test_a_row_is_named_by_its_place_in_the_table_that_was_grouped_by_its_models(runtime: LocalRuntime) -> None:
+    models = {"a": lambda frame: frame.iloc[:, 0].str.len(), "b": lambda frame: frame.iloc[:, 0].str.len()}
+    endpoint = runtime.deploy("many", models=models).replace(policy=Policy(chunk_rows=2, payload_limit=1000))
+    texts = pd.DataFrame({"text": ["s", "x" * 5000, "s", "s"], "model": ["b", "b", "a", "a"]})
+    with pytest.raises(PartialResultError, match=r"row 1: This row alone") as caught:
+        endpoint.predict(texts, target_model_column="model")
+    assert list(caught.value.failed_rows) == [1]
+
+
+def test_a_model_that_is_not_there_fails_its_own_rows_alone(runtime: LocalRuntime) -> None:
+    endpoint = runtime.deploy("many", models={"b": lambda frame: frame.iloc[:, 0]}).replace(
+        policy=Policy(chunk_rows=5, concurrency=1)
+    )
+    table = pd.DataFrame({"x": np.arange(100.0), "model": ["b"] * 97 + ["a"] * 3})
+    found, report = endpoint.score(table, target_model_column="model", on_error="return")
+    assert report.failed_rows == [97, 98, 99]
+    assert found.iloc[:97].tolist() == list(range(97))
+
+
+def test_a_resumed_run_that_nothing_passes_is_given_up_as_soon(runtime: LocalRuntime, tmp_path: Path) -> None:
+    def picky(frame: pd.DataFrame) -> pd.Series[float]:
+        if (frame[0] > 0).any():
+            raise ValueError("no")
+        return frame[0]
+
+    endpoint = runtime.deploy("picky", picky).replace(policy=Policy(chunk_rows=1, concurrency=1))
+    for _ in range(2):
+        with pytest.raises(PartialResultError):
+            endpoint.predict(numbered(400), journal=tmp_path / "run.sqlite")
+    assert len(runtime.requests) < 100 + 400
+
+
+def test_what_meets_every_row_is_raised_although_errors_are_returned(runtime: LocalRuntime) -> None:
+    with pytest.raises(EndpointNotFound):
+        runtime.endpoint("nowhere").predict(numbered(10), on_error="return")
+
+
 @pytest.mark.parametrize(("row_bytes", "ahead"), [(2_500_000, 1), (1, 4)])
 def test_no_more_large_bodies_are_held_than_requests_are_in_flight_and_one(row_bytes: int, ahead: int) -> None:
     """Memory is bounded by what is in flight: a queue of bodies would be the whole table again. Small ones may be."""
@@ -383,6 +431,30 @@ def test_no_more_large_bodies_are_held_than_requests_are_in_flight_and_one(row_b
     weighing = 6
     scoring.score(200, write, echo, read, policy=Policy(chunk_rows=2, concurrency=4))
     assert most <= 4 + ahead + weighing
+
+
+def test_an_endpoint_does_not_wait_for_a_slow_disk(tmp_path: Path) -> None:
+    """Each finished chunk is kept only once two more requests have begun."""
+    begun = threading.Semaphore(0)
+
+    class Slow(Journal):
+        def add(self, rows: range, body: bytes, content_type: str) -> None:
+            if rows.stop < 11:
+                assert begun.acquire(timeout=60)
+            super().add(rows, body, content_type)
+
+    def write(start: int, stop: int) -> bytes:
+        return bytes(5_000_000 * (stop - start))
+
+    def send(body: bytes, rows: range, *_: object) -> Kept:
+        if rows.start >= 2:
+            begun.release()
+        return Kept(b"1", "")
+
+    with Slow.open(tmp_path / "run.sqlite", {}) as journal:
+        policy = Policy(chunk_rows=1, concurrency=1)
+        found, _ = scoring.score(12, write, send, lambda _, rows: np.ones(len(rows)), policy=policy, journal=journal)
+    assert found.sum() == 12  # type: ignore[union-attr]
 
 
 def test_boundaries_are_kept() -> None:

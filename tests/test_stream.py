@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import itertools
 import json
 import struct
@@ -583,3 +584,17 @@ def test_the_hook_sees_each_finished_stream_once(open_stream):
     next(left)
     left.close()
     assert seen == [whole, caught.value, caught_in_text.value, left]
+
+
+def test_the_hook_sees_a_stream_that_is_left_unread(open_stream):
+    """Neither closed nor read to its end: a loop was left, and nobody holds the stream any more."""
+    seen, left, gone_from = [], [], threading.Event()
+    stream = open_stream(
+        OUTPUTS, gone(left, gone_from), after_reply=lambda told: seen.append((told.status, told.closed))
+    )
+    for _ in stream.text():
+        break
+    del stream
+    gc.collect()
+    assert seen == [(200, True)]
+    assert gone_from.wait(10)

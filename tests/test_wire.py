@@ -8,13 +8,15 @@ import pickle
 import threading
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from raw_server import RawServer, Request, error, http
 
-from smrt_jupyter import Policy, errors, wire
+from smrt_jupyter import Endpoint, Policy, errors, wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 QUICK = Policy(wait_initial=0.001, wait_max=0.002, wait_for_capacity=0.05)
 
@@ -257,6 +259,167 @@ def test_a_request_without_a_body_that_was_never_sent_is_tried_again(serve):
         )
     assert caught.value.attempts == 2
     assert not caught.value.request_was_whole
+
+
+REPEATABLE = [
+    ("s3", "GetObject", {"Bucket": "b", "Key": "k"}),
+    ("s3", "HeadObject", {"Bucket": "b", "Key": "k"}),
+    ("s3", "PutObject", {"Bucket": "b", "Key": "k", "Body": b"1,2"}),
+    ("s3", "UploadPart", {"Bucket": "b", "Key": "k", "UploadId": "u", "PartNumber": 1, "Body": b"1,2"}),
+    ("sagemaker", "DescribeEndpoint", {"EndpointName": "churn"}),
+    ("sagemaker", "ListEndpoints", {}),
+    ("logs", "FilterLogEvents", {"logGroupName": "churn"}),
+]
+
+
+@pytest.mark.parametrize(("service", "operation", "parameters"), REPEATABLE, ids=[each[1] for each in REPEATABLE])
+@pytest.mark.parametrize("fault", [Request.reset, stall], ids=["reset", "timeout"])
+def test_what_runs_no_inference_is_repeated_however_it_broke(serve, service, operation, parameters, fault):
+    headers = {"Content-Type": "application/json", "ETag": '"x"'}
+    server = serve(fault, http(200, b"" if operation == "HeadObject" or "Body" in parameters else b"{}", headers))
+    target = wire.Target(service, endpoint_url=server.url, read_timeout=0.3)
+    assert wire.send(target, operation, parameters, policy=QUICK).attempts == 2
+    assert server.requests[0].body == server.requests[1].body
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [(Request.reset, errors.ConnectionFailed), (stall, errors.TimedOut)], ids=["reset", "timeout"]
+)
+def test_what_runs_no_inference_speaks_of_none_when_it_is_given_up(serve, fault, kind):
+    server = serve(fault)
+    target = wire.Target("s3", endpoint_url=server.url, read_timeout=0.2)
+    with pytest.raises(kind) as caught:
+        wire.send(target, "GetObject", {"Bucket": "b", "Key": "k"}, policy=Policy(attempts=2, wait_initial=0))
+    assert len(server.requests) == caught.value.attempts == 2
+    assert "inference" not in str(caught.value)
+    assert "retry_read_timeout" not in str(caught.value)
+    assert "network" in str(caught.value)
+
+
+def test_an_object_that_breaks_off_in_the_middle_is_read_again(serve):
+    def cut(request: Request) -> None:
+        request.connection.sendall(http(200, b"0.5", {"Content-Length": "400"}))
+        request.connection.close()
+
+    server = serve(cut, http(200, b"0.5\n"))
+    target = wire.Target("s3", endpoint_url=server.url)
+    assert wire.send(target, "GetObject", {"Bucket": "b", "Key": "k"}, policy=QUICK).body == b"0.5\n"
+
+
+EXPIRED = error(403, "ExpiredTokenException", message="The security token included in the request is expired")
+
+
+class Keys:
+    """Keys where boto3 finds them, which change while a test runs, and a server that knows which are good."""
+
+    def __init__(self, put: Callable[[str], object]) -> None:
+        self.put = put
+        self.good = {"NEW"}
+        self.asked: list[str] = []
+
+    def answer(self, request: Request) -> bytes:
+        key = request.headers["authorization"].partition("Credential=")[2].partition("/")[0]
+        self.asked.append(key)
+        return GOOD if key in self.good else EXPIRED
+
+
+@pytest.fixture(params=["file", "process"])
+def keys(request: pytest.FixtureRequest, clean_aws: Path, monkeypatch: pytest.MonkeyPatch) -> Keys:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    put_in_file = (clean_aws / "credentials").write_text
+    told = "[default]\naws_access_key_id = {}\naws_secret_access_key = s\naws_session_token = t\n"
+    if request.param == "process":
+        (clean_aws / "config").write_text(f"[default]\ncredential_process = cat {clean_aws / 'told.json'}\n")
+        put_in_file = (clean_aws / "told.json").write_text
+        told = '{{"Version": 1, "AccessKeyId": "{}", "SecretAccessKey": "s", "SessionToken": "t"}}'
+    found = Keys(lambda key: put_in_file(told.format(key)))
+    found.put("OLD")
+    return found
+
+
+def test_expired_credentials_are_replaced_where_there_are_new_ones(serve, keys):
+    keys.good = {"OLD"}
+    server = serve(keys.answer)
+    invoke(server)
+    keys.good = {"NEW"}
+    keys.put("NEW")
+    exchange = invoke(server, b"x" * 100_000, policy=Policy(wait_initial=600, wait_max=600))
+    assert exchange.attempts == 2
+    assert keys.asked == ["OLD", "OLD", "NEW"]
+    assert server.requests[1].body == server.requests[2].body == b"x" * 100_000
+
+
+def test_refused_credentials_that_are_still_the_same_are_an_error_at_once(serve, keys):
+    server = serve(keys.answer)
+    with pytest.raises(errors.CredentialsError, match="expired") as caught:
+        invoke(server)
+    assert keys.asked == ["OLD"]
+    assert caught.value.attempts == 1
+    keys.put("NEW")
+    assert invoke(server).attempts == 1
+
+
+def test_new_credentials_that_are_refused_too_end_it(serve, keys):
+    def answer(request: Request) -> bytes:
+        keys.put(f"NEWER{len(keys.asked)}")
+        return keys.answer(request)
+
+    with pytest.raises(errors.CredentialsError) as caught:
+        invoke(serve(answer))
+    assert keys.asked == ["OLD", "NEWER0"]
+    assert caught.value.attempts == 2
+
+
+def test_new_credentials_are_an_attempt_like_any_other(serve, keys):
+    server = serve(lambda request: keys.put("NEW") and keys.answer(request))
+    with pytest.raises(errors.CredentialsError):
+        invoke(server, policy=Policy(attempts=1))
+    assert keys.asked == ["OLD"]
+
+
+def test_threads_that_are_refused_together_all_go_on_with_the_new_credentials(serve, keys):
+    together = threading.Barrier(8, action=lambda: keys.put("NEW"))
+
+    def answer(request: Request) -> bytes:
+        if "/OLD/" in request.headers["authorization"].replace("=", "/"):
+            together.wait(10)
+        return keys.answer(request)
+
+    server = serve(answer)
+    attempts: list[int] = []
+    threads = [threading.Thread(target=lambda: attempts.append(invoke(server).attempts)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert attempts == [2] * 8
+    assert sorted(keys.asked) == ["NEW"] * 8 + ["OLD"] * 8
+    assert len([key for key in wire._connections if key[0].endpoint_url == server.url]) == 1
+
+
+def test_a_run_goes_on_when_its_credentials_expire_and_new_ones_are_there(serve, keys):
+    keys.good = {"OLD", "NEW"}
+
+    def answer(request: Request) -> bytes:
+        if len(server.requests) == 5:
+            keys.good = {"NEW"}
+            keys.put("NEW")
+        return keys.answer(request)
+
+    server = serve(answer)
+    endpoint = Endpoint("churn", endpoint_url=server.url, policy=Policy(chunk_rows=1, concurrency=3))
+    assert endpoint.predict(np.ones((40, 2))).tolist() == [0.5] * 40
+    assert keys.asked.count("OLD") <= 8
+
+
+def test_a_key_that_s3_does_not_know_is_a_matter_of_credentials(serve, keys):
+    unknown = b"<Error><Code>InvalidAccessKeyId</Code><Message>No such key.</Message></Error>"
+    server = serve(http(403, unknown), lambda _: keys.put("NEW") and http(403, unknown), http(200, b"1"))
+    target = wire.Target("s3", endpoint_url=server.url)
+    with pytest.raises(errors.CredentialsError):
+        wire.send(target, "GetObject", {"Bucket": "b", "Key": "k"}, policy=QUICK)
+    assert wire.send(target, "GetObject", {"Bucket": "b", "Key": "k"}, policy=QUICK).attempts == 2
 
 
 def test_a_stop_ends_the_waiting_with_the_error_that_caused_it(serve):

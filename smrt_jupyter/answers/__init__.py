@@ -11,7 +11,10 @@ CSV with several cells a line, ``[0.1, 0.9],[...],[...]``  an array of two dimen
 ``probabilities``, ``results``, ``outputs``, ...
 a list of three numbers, texts or lists                    an array, or a list
 a list of three objects, JSON Lines of objects             one field: its values; several: a column for each
-``[[{"label": ..., "score": ...}, ...], ...]``             a column for each label (Hugging Face)
+``[[{"label": ..., "score": ...}, ...], ...]``             a column for each label (Hugging Face); missing where a row
+                                                           lacks it
+``[{"label", "score", "box"}, ...]`` and ``{"prediction":  a list of what was found in the picture, of any length
+[[class, score, x, y, x, y], ...]}`` for one picture
 ``[{"index": 2, "score": ...}, ...]``                      sorted by ``index`` (TEI's rerank, embeddings)
 ``{"outputs": [{"name", "shape", "datatype", "data"}]}``   a column for each output (Triton, KServe)
 ``{"probabilities": ..., "predicted_label": ...}``         a column for each (JumpStart, AutoGluon)
@@ -19,22 +22,31 @@ a list of three objects, JSON Lines of objects             one field: its values
 of one row: an object, a list of labels, a chat message    the answer of that row
 =========================================================  ==========================================================
 
-Numbers become arrays, everything else lists. An array of one column has one dimension. Anything else, and any other
+No shape depends on where a table was cut: a field that is null in all rows of a chunk is still a field, and labels that
+only other chunks have are missing. Numbers become arrays, everything else lists.
+An array of one column has one dimension. Anything else, and any other
 number of answers, is an `AnswerError`: a short reply never passes for a whole one.
 """
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from smrt_jupyter import codecs
-from smrt_jupyter.answers.cells import column, is_labels, of_rows
+from smrt_jupyter.answers.cells import column, dense, is_labels, of_rows
+from smrt_jupyter.answers.findings import are_boxes, are_findings, has_own_scores
+from smrt_jupyter.answers.paths import at_path
+from smrt_jupyter.answers.wording import fields_told, told
+from smrt_jupyter.codecs.csv_reader import typed
+from smrt_jupyter.codecs.json import loads
 from smrt_jupyter.errors import AnswerError
 from smrt_jupyter.tables import Array, Table, is_sparse, is_table
+
+__all__ = ["Answers", "at_path", "join", "per_row"]
 
 Answers = Array | list[Any] | dict[str, Array | list[Any]]
 """One answer a row: an array of one or two dimensions, a list, or several named fields of these."""
@@ -64,6 +76,9 @@ _ALL_ROWS = frozenset(_WRAPPERS) - _ONE_ROW
 
 _LABELS = ("labels", "classes", "class_names")
 """Keys that name the columns of ``probabilities``, not the rows."""
+
+
+_JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def per_row(value: Any, rows: int, path: str | None = None) -> Answers:
@@ -96,11 +111,17 @@ def per_row(value: Any, rows: int, path: str | None = None) -> Answers:
     """
     if path is not None:
         value = at_path(value, path)
-    found = _find(value, rows)
+    try:
+        found = _find(value, rows)
+    except RecursionError as error:
+        raise AnswerError("the reply is nested too deep to find answers in it.", rows=range(rows)) from error
     if found is None and rows == 1 and isinstance(value, list) and all(type(item) in (int, float) for item in value):
-        found = column([value]) if value else None  # the probabilities of all classes, of the one picture that was sent
+        if value:
+            found = column([value])  # the probabilities of all classes, of the one picture that was sent
+        elif path is None:
+            found = [[]]  # what was found in that picture: nothing
     if found is None:
-        raise AnswerError(f"{rows} rows were sent and {_told(value)} came back.", rows=range(rows))
+        raise AnswerError(f"{rows} rows were sent and {told(value)} came back.", rows=range(rows))
     return found
 
 
@@ -119,7 +140,7 @@ def join(parts: Sequence[Answers]) -> Answers:
     Raises
     ------
     AnswerError
-        When they are of different shapes.
+        When they are of different shapes. A field that a chunk does not have is missing in its rows.
 
     Examples
     --------
@@ -131,61 +152,18 @@ def join(parts: Sequence[Answers]) -> Answers:
     if len(parts) == 1:
         return parts[0]
     fields = [set(part) if isinstance(part, dict) else None for part in parts]
-    odd = next((place for place, names in enumerate(fields) if names != fields[0]), None)
+    odd = next((place for place, names in enumerate(fields) if (names is None) != (fields[0] is None)), None)
     if odd is not None:
-        raise AnswerError(f"chunk 0 answered {_fields_told(fields[0])}, chunk {odd} {_fields_told(fields[odd])}.")
-    if isinstance(parts[0], dict):
-        return {name: _joined([part[name] for part in parts if isinstance(part, dict)]) for name in parts[0]}
-    return _joined([part for part in parts if not isinstance(part, dict)])
+        raise AnswerError(f"chunk 0 answered {fields_told(fields[0])}, chunk {odd} {fields_told(fields[odd])}.")
+    if not isinstance(parts[0], dict):
+        return _joined([part for part in parts if not isinstance(part, dict)])
+    named = [part for part in parts if isinstance(part, dict)]
+    names = dict.fromkeys(name for part in named for name in part)
+    return {name: _joined([part.get(name, [None] * _rows(part)) for part in named]) for name in names}
 
 
-def at_path(value: Any, path: str) -> Any:
-    """Follow a JMESPath into a decoded reply.
-
-    Parameters
-    ----------
-    value : object
-        Arrays and tables are followed as lists of rows.
-    path : str
-        ``predictions[].score``
-
-    Returns
-    -------
-    object
-
-    Raises
-    ------
-    AnswerError
-        When the path is not JMESPath, or leads nowhere.
-
-    Examples
-    --------
-    >>> at_path({"predictions": [{"score": 0.25}, {"score": 0.75}]}, "predictions[].score")
-    [0.25, 0.75]
-    """
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-
-    try:
-        found = jmespath.search(path, _as_json(value))
-    except JMESPathError as error:
-        told = " ".join(str(error).split())
-        raise AnswerError(f"the path {path!r} is not JMESPath, or does not fit the reply: {told}.") from error
-    if found is None:
-        raise AnswerError(f"the path {path!r} leads nowhere in {_told(value)}.")
-    return found
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if is_sparse(value):
-        return value.toarray().tolist()
-    if is_table(value):
-        return json.loads(codecs.find("application/json", template={"record_template": "$features_kvp"}).encode(value))
-    if isinstance(value, dict):
-        return {name: _as_json(inner) for name, inner in value.items()}
-    return value
+def _rows(fields: Mapping[str, Array | list[Any]]) -> int:
+    return len(next(iter(fields.values()), ()))
 
 
 def _find(value: Any, rows: int) -> Answers | None:  # noqa: PLR0911 - one return for each form
@@ -193,7 +171,7 @@ def _find(value: Any, rows: int) -> Answers | None:  # noqa: PLR0911 - one retur
     if isinstance(value, np.ndarray):
         return _of_array(value, rows)
     if is_sparse(value):
-        return _of_array(value.toarray(), rows) if value.shape[0] == rows else None
+        return _of_array(dense(value), rows) if value.shape[0] == rows else None
     if is_table(value):
         return _of_table(Table.of(value), rows)
     if isinstance(value, Mapping):
@@ -235,28 +213,21 @@ def _of_table(table: Table, rows: int) -> Answers | None:
 
 
 def _of_text(value: str, rows: int) -> Answers | None:
+    if rows == 1:
+        bare = value.strip()  # prose may be a numeral, such as 007, or a word, such as infinity
+        return column([loads(bare.encode())]) if _JSON_NUMBER.fullmatch(bare) else [value]
     lines = value.strip("\r\n").split("\n")
-    for parts in ([value.strip()] if rows == 1 else [], lines, lines[0].split(",") if len(lines) == 1 else []):
+    for parts in (lines, lines[0].split(",") if len(lines) == 1 else []):
         if len(parts) == rows:
-            numbers = [_number(part) for part in parts]
-            return column(numbers) if None not in numbers else ([value] if rows == 1 else parts)
+            cells = None if "" in parts else typed([part.strip() for part in parts])
+            return column(cells.tolist()) if isinstance(cells, np.ndarray) and cells.dtype.kind != "b" else parts
     return None
-
-
-def _number(text: str) -> float | int | None:
-    try:
-        return int(text)
-    except ValueError:
-        try:
-            return float(text)
-        except ValueError:
-            return None
 
 
 def _of_object(value: Mapping[str, Any], rows: int) -> Answers | None:
     if _has_tensors(value):
         return _tensors(value, rows)
-    for look in (_clarify, _chat, _columns, _wrapped):
+    for look in (_clarify, _chat, _findings, _columns, _wrapped):
         found = look(value, rows)
         if found is not None:
             return found
@@ -299,6 +270,13 @@ def _chat(value: Mapping[str, Any], rows: int) -> Answers | None:
     message = choices[0].get("message")
     text = message.get("content") if isinstance(message, Mapping) else choices[0].get("text")
     return [text] if isinstance(text, str) else None
+
+
+def _findings(value: Mapping[str, Any], rows: int) -> Answers | None:
+    """Take what belongs to one row however much it is: boxes in a picture, the scores of a text's classes."""
+    if rows == 1 and are_boxes(value.get("prediction")):
+        return [value["prediction"]]
+    return of_rows([dict(value)]) if rows == 1 and has_own_scores(value) else None
 
 
 def _columns(value: Mapping[str, Any], rows: int) -> Answers | None:
@@ -347,6 +325,8 @@ def _wrapped(value: Mapping[str, Any], rows: int) -> Answers | None:
 
 
 def _of_list(items: list[Any], rows: int) -> Answers | None:
+    if rows == 1 and are_findings(items):
+        return [items]
     if len(items) == rows:
         return of_rows(_in_order(items))
     if len(items) == 1 and isinstance(items[0], list | Mapping):
@@ -360,34 +340,17 @@ def _in_order(items: list[Any]) -> list[Any]:
     if sorted(place for place in places if type(place) is int) != list(range(len(items))):
         return items
     ordered = sorted(items, key=lambda item: item["index"])
-    return [{name: cell for name, cell in item.items() if name not in ("index", "object")} for item in ordered]
+    # rerankers that are not asked to return the texts say null for all of them
+    beside = {"index", "object"} | ({"text"} if all(item.get("text") is None for item in ordered) else set())
+    return [{name: cell for name, cell in item.items() if name not in beside} for item in ordered]
 
 
 def _joined(parts: list[Array | list[Any]]) -> Array | list[Any]:
-    if not all(isinstance(part, np.ndarray) for part in parts):
-        return [cell for part in parts for cell in part]
-    shapes = {part.shape[1:] for part in parts if isinstance(part, np.ndarray)}
-    if len(shapes) > 1:
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    shapes = {part.shape[1:] for part in arrays}
+    if len(arrays) == len(parts) and len(shapes) > 1:
         raise AnswerError(f"the chunks were answered with different numbers of columns: {sorted(shapes)}.")
-    return np.concatenate(parts)
-
-
-def _fields_told(names: set[str] | None) -> str:
-    return "without names" if names is None else f"with the fields {', '.join(sorted(names))}"
-
-
-def _told(value: Any) -> str:
-    """Describe a reply in a few words, without its contents."""
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}"
-    if isinstance(value, Mapping):
-        names = ", ".join(map(str, list(value)[:8]))
-        counts = [f"{len(cells)} in {name}" for name, cells in list(value.items())[:8] if isinstance(cells, list)]
-        return f"an object with {names or 'nothing'}" + (f" ({', '.join(counts)})" if counts else "")
-    if is_table(value):
-        return f"a table of {len(Table.of(value))} rows"
-    if isinstance(value, list | tuple):
-        return f"a list of {len(value)}"
-    if isinstance(value, bytes):
-        return f"{len(value)} bytes of an unknown content type"
-    return f"one {type(value).__name__}"
+    if len(arrays) == len(parts) and len({part.dtype for part in arrays}) == 1:
+        return np.concatenate(arrays)
+    whole = [cell for part in parts for cell in (part.tolist() if isinstance(part, np.ndarray) else part)]
+    return column(whole)  # as if all had come in one reply

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smrt_jupyter.answers.findings import are_findings
+from smrt_jupyter.codecs.given import DECODED_FACTOR, DECODED_FLOOR
+from smrt_jupyter.errors import AnswerError
+
 if TYPE_CHECKING:
     from smrt_jupyter.tables import Array
 
@@ -26,24 +30,26 @@ def of_rows(items: list[Any]) -> Array | list[Any] | dict[str, Array | list[Any]
     Returns
     -------
     ndarray, list, or dict of them
-        Objects of several fields become a dict of columns.
+        Objects of several fields become a dict of columns, one that is null throughout among them: in the next chunk
+        it may not be. Lists of labels with their scores become a column for each label that any row has.
 
     Examples
     --------
     >>> of_rows([{"closest_cluster": 5, "distance": 36.5}, {"closest_cluster": 2, "distance": 90.25}])
     {'closest_cluster': array([5, 2]), 'distance': array([36.5 , 90.25])}
     """
+    if any(are_findings(item) for item in items):
+        return items  # as many as there are in a picture, and one picture may well have one
     if items and all(isinstance(item, list) and len(item) == 1 and isinstance(item[0], Mapping) for item in items):
         items = [item[0] for item in items]
     if items and all(isinstance(item, Mapping) for item in items):
         names = list(dict.fromkeys(str(name) for item in items for name in item))
         columns = {name: column([item.get(name) for item in items]) for name in names}
-        told = {name: cells for name, cells in columns.items() if not _is_empty(cells)} or columns
-        return next(iter(told.values())) if len(told) == 1 else told
+        return next(iter(columns.values())) if len(columns) == 1 else columns
     if items and all(is_labels(item) for item in items):
-        labels = sorted({str(each["label"]) for item in items for each in item})
-        if all(len(item) == len(labels) for item in items):
-            scores = [{str(each["label"]): each["score"] for each in item} for item in items]
+        scores = [{str(each["label"]): each["score"] for each in item} for item in items]
+        if all(len(row) == len(item) for row, item in zip(scores, items, strict=True)):
+            labels = sorted(set().union(*scores))
             return {label: column([row.get(label) for row in scores]) for label in labels}
     return column(items)
 
@@ -62,12 +68,8 @@ def is_labels(item: Any) -> bool:
     return (
         isinstance(item, list)
         and bool(item)
-        and all(isinstance(each, Mapping) and {"label", "score"} <= set(each) for each in item)
+        and all(isinstance(each, Mapping) and set(each) == {"label", "score"} for each in item)
     )
-
-
-def _is_empty(cells: Array | list[Any]) -> bool:
-    return isinstance(cells, list) and all(cell is None for cell in cells)
 
 
 def column(items: list[Any]) -> Array | list[Any]:
@@ -86,6 +88,8 @@ def column(items: list[Any]) -> Array | list[Any]:
     if items and all(isinstance(item, str) and item.startswith("[") and item.endswith("]") for item in items):
         items = _listed(items)
     types = set(map(type, items))
+    if str in types:
+        return _whole_characters(items)
     if types and types <= {list} and items[0] and len({len(item) for item in items}) == 1:
         flat = [cell for item in items for cell in item]
         values = _numbers(flat)
@@ -94,6 +98,18 @@ def column(items: list[Any]) -> Array | list[Any]:
         return values if len(items[0]) == 1 else values.reshape(len(items), -1)
     values = _numbers(items)
     return items if values is None else values
+
+
+def _whole_characters(items: list[Any]) -> list[Any]:
+    """Replace halves of surrogate pairs, which no table can hold; a model that stops inside an emoji leaves one."""
+    try:
+        "".join(item for item in items if isinstance(item, str)).encode()
+    except UnicodeEncodeError:
+        return [
+            item.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(item, str) else item
+            for item in items
+        ]
+    return items
 
 
 def _listed(items: list[str]) -> list[Any]:
@@ -120,3 +136,32 @@ def _numbers(items: list[Any]) -> Array | None:
     if any(abs(int(item)) > _EXACT for item in whole):
         return None
     return np.array([math.nan if item is None else item for item in items], dtype=np.float64)
+
+
+def dense(matrix: Any) -> Array:
+    """Write out the zeros of a sparse matrix.
+
+    Parameters
+    ----------
+    matrix : sparse matrix or array
+        Of SciPy.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    AnswerError
+        When it would be far larger than what came: a column's number alone can claim any width.
+    """
+    rows, width = matrix.shape
+    size = rows * width * matrix.dtype.itemsize
+    limit = max(DECODED_FLOOR, DECODED_FACTOR * matrix.nnz * matrix.dtype.itemsize)
+    if size > limit:
+        raise AnswerError(
+            f"a sparse reply of {rows:,} x {width:,} would become {size:,} bytes; {limit:,} is the limit.",
+            next_step="Ask for fewer rows a reply, or read its `.value`, which stays sparse.",
+        )
+    values: Array = matrix.toarray()
+    return values

@@ -1,8 +1,9 @@
 """Content types: which codec reads and writes which.
 
 To add one of your own, subclass `Codec` and pass an instance as ``content_type=``, call `register_codec`, or publish it
-under the entry-point group ``smrt_jupyter.codecs``. Objects with the SageMaker SDK's ``CONTENT_TYPE`` and ``serialize``
-work as they are. To add one here, write a file in this folder and a line in the table below.
+under the entry-point group ``smrt_jupyter.codecs`` with its content type, ``text/x-mine`` or ``mine/*``, for a name.
+Objects with the SageMaker SDK's ``CONTENT_TYPE`` and ``serialize`` work as they are. To add one here, write a file in
+this folder and a line in the table below.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import difflib
 import importlib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter.codecs.base import Codec, MediaType, Writer
+from smrt_jupyter.codecs.guesses import for_data
 from smrt_jupyter.errors import CodecError
-from smrt_jupyter.tables import is_sparse, is_table
 
 __all__ = [
     "CONTENT_TYPES",
@@ -72,13 +73,30 @@ BUILT_IN = {
 }
 """Every content type that is known from the start, and the class that is loaded when it is needed."""
 
-CONTENT_TYPES: list[str] = [essence for essence in BUILT_IN if not essence.endswith("/*")]
-CONTENT_TYPES += ["image/png", "image/jpeg", "audio/wav"]
-"""All known names, for Tab; `register_codec` adds to it."""
+_names: list[str] = [essence for essence in BUILT_IN if not essence.endswith("/*")]
+_names += ["image/png", "image/jpeg", "audio/wav"]
 
 ENTRY_POINTS = "smrt_jupyter.codecs"
 
+
+CONTENT_TYPES: list[str]
+"""All known names, for Tab: built in, registered and published. Made when it is asked for."""
+
 _registered: dict[str, type[Codec]] = {}
+
+
+def _known_names() -> list[str]:
+    """Name all content types; what other distributions publish is looked up, not loaded."""
+    return [*_names, *(name for name in _published() if not name.endswith("/*") and name not in _names)]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> list[str]:
+        """Look for published names only when somebody wants them: that reads the metadata of all distributions."""
+        if name == "CONTENT_TYPES":
+            return _known_names()
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def register_codec(codec_class: type[Codec]) -> type[Codec]:
@@ -113,8 +131,8 @@ def register_codec(codec_class: type[Codec]) -> type[Codec]:
         raise CodecError(f"{codec_class.__name__} names no content types.", next_step='Set content_types = ("...",).')
     for essence in codec_class.content_types:
         _registered[essence.lower()] = codec_class
-        if essence not in CONTENT_TYPES and not essence.endswith("/*"):
-            CONTENT_TYPES.append(essence)
+        if essence not in _names and not essence.endswith("/*"):
+            _names.append(essence)
     return codec_class
 
 
@@ -151,8 +169,9 @@ def find(content_type: Any, *, template: Any = None) -> Codec:
         if found is not None and essence not in BUILT_IN and found is _load(BUILT_IN["text/*"]):
             found = None  # a reply may be any text; what is sent as an unknown one is more likely misspelt
         if found is None:
-            ends = [name for name in CONTENT_TYPES if name.endswith((f"/{content_type}", f"-{content_type}"))]
-            close = ends or difflib.get_close_matches(content_type, CONTENT_TYPES, n=1)
+            known = _known_names()
+            ends = [name for name in known if name.endswith((f"/{content_type}", f"-{content_type}"))]
+            close = ends or difflib.get_close_matches(content_type, known, n=1)
             raise CodecError(
                 f"there is no codec for {content_type!r}.",
                 next_step=(f"Did you mean {close[0]}? " if close else "")
@@ -203,8 +222,9 @@ def _class_of(essence: str) -> type[Codec] | None:
         if name == essence and name in BUILT_IN:
             return _load(BUILT_IN[name])
     published = _published()
-    if essence in published or wildcard in published:
-        return published.get(essence) or published[wildcard]
+    for name in (essence, wildcard):
+        if name in published:
+            return _load_published(name)
     if wildcard in BUILT_IN:
         return _load(BUILT_IN[wildcard])
     return _load(BUILT_IN["application/json"]) if essence.endswith("+json") else None
@@ -217,12 +237,22 @@ def _load(place: str) -> type[Codec]:
 
 
 @cache
-def _published() -> Mapping[str, type[Codec]]:
-    """Load what other distributions publish; only a type that is not built in asks for it."""
-    found: dict[str, type[Codec]] = {}
-    for entry_point in entry_points(group=ENTRY_POINTS):
-        codec_class = entry_point.load()
-        found.update((essence.lower(), codec_class) for essence in codec_class.content_types)
+def _published() -> Mapping[str, EntryPoint]:
+    """Look up what other distributions publish, by content type; only a type that is not built in asks for it."""
+    return {each.name.lower(): each for each in entry_points(group=ENTRY_POINTS)}
+
+
+def _load_published(name: str) -> type[Codec]:
+    """Load one codec: a distribution that is broken only takes its own content types with it."""
+    entry_point = _published()[name]
+    try:
+        found: type[Codec] = entry_point.load()
+    except Exception as error:  # whatever happens when a stranger's module is imported
+        by = entry_point.dist.name if entry_point.dist is not None else entry_point.value
+        raise CodecError(
+            f"the codec for {name!r}, which {by} publishes, cannot be loaded: {type(error).__name__}: {error}.",
+            next_step="Repair or remove that package, or `smrt_jupyter.register_codec` another codec.",
+        ) from error
     return found
 
 
@@ -279,93 +309,3 @@ def reader_of(accept: Any, output: Mapping[str, Any]) -> Codec | None:
 
         return SdkAdapter(accept, content_type)
     return None
-
-
-_SUFFIXES = {
-    ".csv": "text/csv",
-    ".json": "application/json",
-    ".jsonl": "application/jsonlines",
-    ".ndjson": "application/jsonlines",
-    ".npy": "application/x-npy",
-    ".npz": "application/x-npz",
-    ".parquet": "application/x-parquet",
-    ".arrow": "application/vnd.apache.arrow.file",
-    ".libsvm": "text/libsvm",
-    ".svm": "text/libsvm",
-    ".txt": "text/plain",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-    ".wav": "audio/wav",
-    ".mp3": "audio/mpeg",
-    ".flac": "audio/flac",
-    ".ogg": "audio/ogg",
-}
-
-_SIGNATURES = (
-    (b"\x93NUMPY", "application/x-npy"),
-    (b"PAR1", "application/x-parquet"),
-    (b"ARROW1", "application/vnd.apache.arrow.file"),
-    (b"\x89PNG\r\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x0a\x23\xd7\xce", "application/x-recordio-protobuf"),
-)
-
-
-def for_data(data: Any) -> str:  # noqa: PLR0911 - one return for each sort of data
-    """Choose a content type for data when the user names none.
-
-    Parameters
-    ----------
-    data : object
-
-    Returns
-    -------
-    str
-        Tables and arrays go as CSV, sparse matrices as npz, arrays of more dimensions as npy, lists, mappings and
-        numbers as JSON, paths by their suffix, images and tensors as such; text and bytes by what they look like.
-
-    Examples
-    --------
-    >>> for_data([[1, 2]]), for_data("5.1,3.5"), for_data('{"inputs": "hi"}'), for_data("Good morning")
-    ('application/json', 'text/csv', 'application/json', 'text/plain')
-    """
-    kinds = {one.__module__.partition(".")[0] for one in type(data).__mro__}
-    if is_sparse(data):
-        return "application/x-npz"
-    if is_table(data):
-        return "text/csv"
-    if isinstance(data, str):
-        return _look(data.encode("utf-8", "surrogatepass"), otherwise="text/plain")
-    if isinstance(data, bytes | bytearray | memoryview):
-        return _look(bytes(data), otherwise="application/octet-stream")
-    if hasattr(data, "__fspath__"):
-        return _SUFFIXES.get(str(data)[str(data).rfind(".") :].lower(), "application/octet-stream")
-    if "PIL" in kinds:
-        return "image/png"
-    if "torch" in kinds:
-        return "tensor/pt"
-    if "numpy" in kinds and getattr(data, "ndim", 0) > 0:
-        return "application/x-npy"
-    return "application/octet-stream" if hasattr(data, "read") else "application/json"
-
-
-def _look(body: bytes, otherwise: str) -> str:
-    """Guess what text or bytes are from how they begin; JSON and numbers are read to be sure."""
-    from smrt_jupyter.codecs.csv_reader import only_numbers
-    from smrt_jupyter.codecs.json import loads
-
-    for signature, content_type in _SIGNATURES:
-        if body.startswith(signature):
-            return content_type
-    start = body.lstrip()[:1]
-    if start in (b"{", b"["):
-        for text, content_type in ((body, "application/json"), (body.split(b"\n")[0], "application/jsonlines")):
-            try:
-                loads(text)
-            except CodecError:
-                continue
-            return content_type
-    return "text/csv" if body and only_numbers(body) else otherwise

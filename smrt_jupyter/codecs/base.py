@@ -7,6 +7,7 @@ another ``text/csv``. Client and embedded runtime use the same ones; golden byte
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 Writer = Callable[[int, int], bytes]
 """Serialises the rows from start up to stop of one table. Made once for the whole table, called once for each chunk,
 possibly from several threads, so that the text of a date or a float never depends on where the table was cut."""
+
+
+_PARAMETER = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^;])+')
+"""Up to a semicolon that is not in quotation marks."""
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    return re.sub(r"\\(.)", r"\1", value[1:-1] if value.endswith('"') else value[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +63,9 @@ class MediaType:
 
     def __post_init__(self) -> None:
         """Take the text apart."""
-        essence, *rest = self.text.split(";")
-        pairs = (part.partition("=") for part in rest if part.strip())
-        parameters = {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
+        essence, _, rest = self.text.partition(";")
+        pairs = (part.partition("=") for part in _PARAMETER.findall(rest) if part.strip())
+        parameters = {name.strip().lower(): _unquoted(value.strip()) for name, _, value in pairs}
         object.__setattr__(self, "essence", essence.strip().lower())
         object.__setattr__(self, "parameters", MappingProxyType(parameters))
 

@@ -34,6 +34,7 @@ type for each column. An empty cell and a quoted empty one are both missing.
 from __future__ import annotations
 
 import io
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -56,6 +57,7 @@ from smrt_jupyter.codecs.cells import (
     number_rows,
     scalar_texts,
 )
+from smrt_jupyter.codecs.charsets import recoding
 from smrt_jupyter.codecs.csv_reader import read_csv
 from smrt_jupyter.codecs.text_bodies import encoded, raw_body
 from smrt_jupyter.errors import CodecError
@@ -77,7 +79,7 @@ class CSV(Codec):
     Parameters
     ----------
     content_type : str, optional
-        ``; header=present`` writes, and expects, a line of names; ``; charset=...`` is respected when reading.
+        ``; header=present`` writes, and expects, a line of names; ``; charset=...`` is respected both ways.
 
     Examples
     --------
@@ -125,7 +127,8 @@ class CSV(Codec):
             nested = bool(value) and isinstance(value[0], list | tuple | dict | np.ndarray)
             value = value if nested or not value else [list(value)]
         elif isinstance(value, np.ndarray) and not value.dtype.names:
-            value = value.reshape(1, -1) if value.ndim < 2 else value.reshape(len(value), -1)  # noqa: PLR2004
+            rows, width = (len(value), math.prod(value.shape[1:])) if value.ndim > 1 else (1, value.size)
+            value = value.reshape(rows, width)
         elif not is_table(value):
             raise CodecError(f"{type(value).__name__} is no rows of cells, which is all {self.media_type.text} has.")
         table = Table.of(value)
@@ -168,7 +171,7 @@ class CSV(Codec):
                 out.truncate(out.tell() - 1)
             return out.getvalue()
 
-        return write
+        return recoding(write, table, self.media_type, names=self.has_header)
 
 
 def _header(table: Table) -> str:

@@ -23,6 +23,8 @@ Tables and arrays are written without spaces; lists, dicts and everything else h
 ``JSONSerializer`` and ``JSONLinesSerializer``. The differences are in what those cannot write, or write as invalid
 JSON (``NaN``), and in text that is a JSON object or list already, which is sent as it is.
 
+In another charset than UTF-8 every character beyond ASCII is escaped, so any charset carries all text.
+
 Read, ``NaN``, ``Infinity`` and integers of any length are understood.
 """
 
@@ -30,6 +32,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -37,12 +40,14 @@ import numpy as np
 import orjson
 
 from smrt_jupyter.codecs.base import Codec, MediaType, Writer
+from smrt_jupyter.codecs.charsets import escaped, escaping
 from smrt_jupyter.codecs.json_rows import dumps, rows_writer
 from smrt_jupyter.codecs.template import Template
 from smrt_jupyter.codecs.text_bodies import charset_of, decoded, encoded, raw_body
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Table, is_table
 
+_HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 """Translates every digit to ``0``, so that a long run of digits can be searched for."""
 
@@ -114,7 +119,7 @@ class JSON(Codec):
         return isinstance(value, Mapping) and isinstance(outer, Mapping) and set(outer) <= set(value)
 
     def _value(self, value: object) -> bytes:
-        return dumps(value)
+        return escaped(dumps(value), self.media_type)
 
     def decode(self, body: bytes) -> object:
         """Read one JSON value.
@@ -140,7 +145,7 @@ class JSON(Codec):
         See `Codec.writer`.
         """
         template = self.template or Template("$records", "$features")
-        return rows_writer(table, template, lines=False)
+        return escaping(rows_writer(table, template, lines=False), self.media_type)
 
 
 class JSONLines(JSON):
@@ -201,7 +206,8 @@ class JSONLines(JSON):
     def _value(self, value: object) -> bytes:
         if isinstance(value, np.ndarray):
             value = list(value)
-        return b"\n".join(map(dumps, value)) if isinstance(value, list | tuple) else dumps(value)
+        body = b"\n".join(map(dumps, value)) if isinstance(value, list | tuple) else dumps(value)
+        return escaped(body, self.media_type)
 
     def decode(self, body: bytes) -> object:
         """Read values, one a line; empty lines are passed over.
@@ -239,7 +245,8 @@ class JSONLines(JSON):
 
         See `Codec.writer`.
         """
-        return rows_writer(table, self.template or Template("$records", "$features"), lines=True)
+        template = self.template or Template("$records", "$features")
+        return escaping(rows_writer(table, template, lines=True), self.media_type)
 
 
 def loads(body: bytes) -> Any:
@@ -266,7 +273,12 @@ def loads(body: bytes) -> Any:
     """
     try:
         if b"NaN" not in body and b"Infinity" not in body and not _has_long_digits(body):
-            return orjson.loads(body)
+            try:
+                return orjson.loads(body)
+            except orjson.JSONDecodeError:
+                if not _HALF_A_PAIR.search(body):
+                    raise
+                return json.loads(body.decode())  # orjson refuses half of a surrogate pair; models do cut emoji in two
         return json.loads(body)  # slower, but it knows those words, and integers beyond 64 bits
     except (ValueError, RecursionError) as error:
         start = body[:80].decode("utf-8", "replace")

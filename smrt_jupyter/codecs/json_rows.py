@@ -95,6 +95,8 @@ def _check(column: Column, rows: int) -> None:
         row = next((place for place, cell in enumerate(cells) if _is_infinite(cell)), None)
     else:
         row = None
+        if column.kind is Kind.NESTED:
+            _column_writer(column, rows)(column.cells(0, rows))  # only writing tells what is inside
     if row is not None:
         raise CodecError(
             f"JSON has no infinity, which is in row {row}.",
@@ -195,6 +197,28 @@ def _column_writer(column: Column, rows: int) -> _ColumnWriter:
     return lambda cells: filled(cells, "null", lambda values: [_cell(cell, label) for cell in values.tolist()])
 
 
+def column_texts(column: Column, rows: int) -> list[str]:
+    """Write every cell of a column by itself.
+
+    Parameters
+    ----------
+    column : Column
+    rows : int
+        How many it has.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    CodecError
+        When the column, which it names, cannot be carried.
+    """
+    _check(column, rows)
+    return _column_writer(column, rows)(column.cells(0, rows))
+
+
 def _strings(values: Array) -> list[str]:
     return list(map(json.encoder.encode_basestring, values.tolist()))
 
@@ -266,6 +290,8 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one return for each sort
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, decimal.Decimal):
+        if value.is_infinite():
+            raise CodecError("JSON has no infinity.", next_step="Replace it, or use another content type.")
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, dt.timedelta | uuid.UUID) or type(value).__name__ in ("Period", "Interval"):
         return str(value)
@@ -282,6 +308,8 @@ def _without_nan(value: Any) -> Any:
             raise CodecError("JSON has no infinity.", next_step="Replace it, or use another content type.")
         return None if math.isnan(value) else value
     if isinstance(value, Mapping):
+        if any(isinstance(name, float) and not math.isfinite(name) for name in value):
+            raise CodecError("JSON has no name for NaN or an infinity, which is a key of a mapping.")
         return {name: _without_nan(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_without_nan(inner) for inner in value]

@@ -115,11 +115,12 @@ class Part:
             return self.empty(frame.index)
         with _turn:
             found, failed = self.model(frame if self.columns is None else frame[list(self.columns)])
-        if len(failed) == 1 and len(self.kinds) > 1 and np.ndim(found) == 1:  # nothing came, so no field has a name
+        reasons = _reasons(failed, len(frame))
+        if None not in reasons and len(self.kinds) > 1 and np.ndim(found) == 1:  # nothing came, so no field has a name
             found = np.full((len(frame), len(self.kinds)), np.nan)
         told = typed.frame_of(found, self.kinds, frame.index)
         if self.error_field is not None:
-            told[self.error_field] = typed.text(_reasons(failed, len(frame)), frame.index)
+            told[self.error_field] = typed.text(reasons, frame.index)
         return told
 
     def empty(self, index: pd.Index[Any]) -> pd.DataFrame:

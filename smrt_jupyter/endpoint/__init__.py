@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter import codecs, control_plane, distributed, errors
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["MEMBERS", "NO_MEMBERS", "Endpoint", "encode"]
 
 
+@dataclass(frozen=True, repr=False)
 class Endpoint(Destination):
     """An Amazon SageMaker endpoint: where to ask, and how.
 

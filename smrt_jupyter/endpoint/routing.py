@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from smrt_jupyter import answers, codecs, errors, scoring
 from smrt_jupyter.async_inference import submission as async_submission
 from smrt_jupyter.reply import Reply
+from smrt_jupyter.scoring.batches import as_they_are
 from smrt_jupyter.scoring.journal import opened
 from smrt_jupyter.tables import Table
 
@@ -218,23 +220,18 @@ def score(  # noqa: PLR0913 - those of `Endpoint.score`
     codec = endpoint.codec_for(sent.native)
     send = Courier(endpoint, codec, groups=groups, asynchronous=asynchronous, s3_input_prefix=s3_input_prefix)
 
-    def read_chunk(reply: RawReply, rows: range) -> Answers:
-        try:
-            return read(endpoint, reply, rows)
-        except errors.AnswerError as error:
-            error.rows = groups.original(rows) if groups else rows
-            raise
-
     asked = endpoint.replace(target_model=f"column {target_model_column!r}") if groups else endpoint
-    with opened(journal, whole, asked, codec.media_type.text) as kept:
+    write = codec.writer(sent)
+    with opened(journal, whole, asked, codec.media_type.text, write) as kept:
         try:
             found, report = scoring.score(
                 len(sent),
-                codec.writer(sent),
+                write,
                 send,
-                read_chunk,
+                partial(read, endpoint),
                 policy=codec.bounded(endpoint.policy),
                 boundaries=groups.starts.tolist() if groups else (),
+                told=groups.original if groups else as_they_are,
                 journal=kept,
                 progress=progress,
                 on_error=on_error,

@@ -1,7 +1,7 @@
 """`RemoteEstimator`, what all kinds share, and `RemoteRegressor`, which adds next to nothing.
 
-What a run leaves (its report, the width of an embedding) is kept beside an estimator, not in it: it is no parameter and
-nothing learned, so it is neither cloned nor pickled, and asking for a prediction leaves the estimator as it was.
+What a run leaves (its report, the names of an embedding's columns) is kept beside an estimator, not in it: it is no
+parameter and nothing learned, so it is not cloned, and asking for a prediction leaves the estimator as it was.
 """
 
 from __future__ import annotations

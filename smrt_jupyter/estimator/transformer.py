@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _names_out: WeakKeyDictionary[RemoteTransformer, list[str]] = WeakKeyDictionary()
 
+NAMES_OUT = "_names_out"
+"""What they are called in a pickle: beside the attributes, of which they are none."""
+
 
 class RemoteTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Remote):  # type: ignore[misc]
     """An embedding, or any other model that makes columns of rows, behind an endpoint.
@@ -62,6 +65,17 @@ class RemoteTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Remot
     ) -> None:
         super().__init__(endpoint, feature_names=feature_names, reorder=reorder, journal=journal, progress=progress)
         self.feature_names_out = feature_names_out
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Take what the columns are called along: another process, and a copy, must be able to say it too."""
+        state: dict[str, Any] = super().__getstate__()
+        return {**state, NAMES_OUT: _names_out[self]} if self in _names_out else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Put what the columns are called beside the copy."""
+        super().__setstate__({name: value for name, value in state.items() if name != NAMES_OUT})
+        if NAMES_OUT in state:
+            _names_out[self] = list(state[NAMES_OUT])
 
     def __sklearn_tags__(self) -> Tags:
         """Say that the model, not the table, decides the type of what comes back."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter import file_formats, scoring, wire
 from smrt_jupyter.endpoint import routing
+from smrt_jupyter.errors import CodecError
 from smrt_jupyter.files import moments
+from smrt_jupyter.files.destination import Destination
 from smrt_jupyter.files.s3 import S3File, upload
 from smrt_jupyter.scoring import fingerprint
 from smrt_jupyter.scoring.batches import Batch
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from smrt_jupyter.answers import Answers
+    from smrt_jupyter.codecs.base import Writer
     from smrt_jupyter.endpoint import Endpoint
     from smrt_jupyter.policy import Policy
     from smrt_jupyter.scoring.batches import RawReply
@@ -50,6 +54,11 @@ def predict_file(  # noqa: PLR0913 - each is one thing to say
     Memory holds a few batches, whatever the size of the file. The destination appears when it is complete. Needs
     pyarrow: ``pip install 'smrt-jupyter[arrow]'``.
 
+    A column of answers has the narrowest type that holds all of them, whenever they come: whole numbers stay whole
+    unless a fraction comes, which makes them all floats. What no such type holds exactly (numbers beside text, whole
+    numbers over 2**53 beside fractions) is text. Rows without an answer are nulls; where none has any, the column
+    ``prediction`` is of floats. Lists are text (JSON) in a CSV file.
+
     Parameters
     ----------
     endpoint : Endpoint
@@ -60,7 +69,8 @@ def predict_file(  # noqa: PLR0913 - each is one thing to say
     columns : sequence of str, optional
         What is sent; None: all columns.
     keep : sequence of str, default=()
-        Columns, such as an id, that are copied into the destination beside the answers.
+        Columns, such as an id, that are copied into the destination beside the answers; none may be called as the
+        answers are.
     header : bool, default=True
         Whether the first line of a CSV source has the names.
     journal : path-like, optional
@@ -79,7 +89,9 @@ def predict_file(  # noqa: PLR0913 - each is one thing to say
     ------
     PartialResultError
         When rows failed: ``.failed_rows`` counts from the first row of the file, and ``.partial`` is the destination,
-        None where the run could not go on and it was not written.
+        None where it was not written, because the run could not go on or no row was answered.
+    ValueError
+        When a column is not there or would be twice in the destination, or the destination is the source.
     CodecError
         When a column cannot be carried, or the file is neither Parquet nor CSV.
     JournalError
@@ -88,7 +100,8 @@ def predict_file(  # noqa: PLR0913 - each is one thing to say
     if on_error not in {"raise", "return"}:
         raise ValueError(f"on_error must be 'raise' or 'return', not {on_error!r}")
     source, destination = os.fspath(source), os.fspath(destination)
-    if source == destination:
+    target = _place(destination)
+    if _place(source) == target:
         raise ValueError("The destination is the source: name another file.")
     file_formats.format_of(destination)
     s3 = wire.beside(endpoint.target, "s3")
@@ -97,14 +110,16 @@ def predict_file(  # noqa: PLR0913 - each is one thing to say
         found = file_formats.source(opener, source, header=header, remote=source.startswith("s3://"))
         stack.enter_context(closing(found))
         scored = _Scored(endpoint, found, found.schema.names if columns is None else list(columns))
+        beside = found.schema.empty_table().select(_to_keep(keep, found.schema.names)).schema
         kept = None if journal is None else stack.enter_context(Journal.open(journal, scored.about()))
-        local = Path(stack.enter_context(_Draft(destination)))
-        written = file_formats.Destination(local, destination)
+        written = Destination(stack.enter_context(_draft(target)), destination, beside)
         stack.enter_context(closing(written))
 
         def take(batch: Batch, found: Answers) -> None:
-            table = scored.give_back(batch)
-            written.write(table.select(list(keep)) if keep else None, found, len(batch.rows))
+            table = scored.give_back(batch).select(beside.names)
+            gaps = batch.assembly.missing()
+            lost = sum(map(len, gaps)) == len(batch.rows)
+            written.write(table, None if lost else found, len(batch.rows), gaps)
 
         report = scoring.score_batches(
             stack.enter_context(closing(scored.batches(kept))),
@@ -116,11 +131,13 @@ def predict_file(  # noqa: PLR0913 - each is one thing to say
             progress=progress,
             label=endpoint.name,
         )
-        written.finish()
-        if destination.startswith("s3://"):
-            upload(local, destination, s3, endpoint.policy)
+        if report.errors and on_error == "raise" and not report.rows_done:
+            raise scoring.failure(report, None)  # nothing to write, and what is there may be good
+        whole = written.finish()
+        if isinstance(target, Path):
+            _put(whole, target)
         else:
-            local.replace(destination)
+            upload(whole, target, s3, endpoint.policy)
     if report.errors and on_error == "raise":
         raise scoring.failure(report, destination)
     return report
@@ -139,22 +156,46 @@ def _opener(source: str, s3: wire.Target, endpoint: Endpoint) -> Callable[[], An
     return lambda: Path(source).open("rb")
 
 
-class _Draft:
-    """A file beside the destination, gone at the end unless it took its place."""
+def _place(file: str) -> str | Path:
+    """Name a file in the one way that tells it from others; a link is the file that it leads to."""
+    return file if file.startswith("s3://") else Path(file).resolve()
 
-    def __init__(self, destination: str) -> None:
-        is_here = not destination.startswith("s3://")
-        folder = Path(destination).resolve().parent if is_here else Path(tempfile.gettempdir())
-        self._name = Path(destination).name
-        self._folder = folder
 
-    def __enter__(self) -> str:
-        handle, self._path = tempfile.mkstemp(prefix=f".{self._name}.", dir=self._folder)
-        os.close(handle)
-        return self._path
+def _to_keep(keep: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Refuse what would be wrong in every file; the names of fields are known when the first reply is there."""
+    for place, name in enumerate(keep):
+        if name not in names:
+            raise ValueError(f"The file has no column {name!r} to keep; it has {', '.join(names)}.")
+        if name == file_formats.NAME:
+            raise ValueError(f"The column {name!r} cannot be kept: the answers have that name.")
+        if name in keep[:place]:
+            raise ValueError(f"The column {name!r} is to be kept twice.")
+    return list(keep)
 
-    def __exit__(self, *_: object) -> None:
-        Path(self._path).unlink(missing_ok=True)
+
+@contextmanager
+def _draft(target: str | Path) -> Generator[Path, None, None]:
+    """Have a folder beside the destination, so that what is made there takes its place in one step."""
+    here = target.parent if isinstance(target, Path) else None
+    prefix = f".{Path(target).name}."
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=here, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def _put(whole: Path, destination: Path) -> None:
+    """Let a file take the place of another, with its permissions; those of a new one are as for any new file."""
+    if destination.exists():
+        whole.chmod(stat.S_IMODE(destination.stat().st_mode))
+    whole.replace(destination)
+
+
+def _failing(error: CodecError) -> Writer:
+    """Fail a batch that cannot be carried when its turn comes: those before it are being sent."""
+
+    def write(_start: int, _stop: int) -> bytes:
+        raise error
+
+    return write
 
 
 class _Scored:
@@ -190,8 +231,15 @@ class _Scored:
                 table = Table.of(chosen)
                 rows = range(start, start + len(table))
                 start = rows.stop
-                part = None if journal is None else journal.part(rows, fingerprint.of_table(table)["content"])
-                write = self._codec.writer(Table.of(moments.beside(chosen, self._most_precise)))
+                bodies = ""
+                try:
+                    write = self._codec.writer(Table.of(moments.beside(chosen, self._most_precise)))
+                    bodies = "" if journal is None else fingerprint.of_bodies(write, len(table))
+                except CodecError as error:
+                    if not rows.start:
+                        raise  # before anything is sent
+                    write = _failing(error)
+                part = None if journal is None else journal.part(rows, fingerprint.of_table(table)["content"], bodies)
                 batch = Batch(rows, write, self._read, part)
                 self._tables[batch] = whole
                 yield batch

@@ -221,7 +221,10 @@ def _json_lines(answers: Any, content_type: str) -> tuple[bytes, str]:
 def _csv(answers: Any, content_type: str) -> tuple[bytes, str]:
     codec = codecs.find(content_type)
     body = codec.encode(_table(answers))
-    return body + b"\n" * (bool(body) and not body.endswith(b"\n")), "text/csv; charset=utf-8"
+    asked = codec.media_type.parameters
+    # the caller reads by these two: a line of names that the reply does not announce would pass for a row
+    header = "; header=present" if asked.get("header", "").lower() == "present" else ""
+    return body, f"text/csv; charset={asked.get('charset') or 'utf-8'}{header}"
 
 
 def _npy(answers: Any, content_type: str) -> tuple[bytes, str]:

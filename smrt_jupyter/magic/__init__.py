@@ -16,14 +16,15 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from IPython.core.magic_arguments import argument, argument_group, magic_arguments
 from traitlets import Bool, Unicode
 
-from smrt_jupyter.errors import OptionError, SmrtError
+from smrt_jupyter.errors import CredentialsError, EndpointNotFound, OptionError, SmrtError
 from smrt_jupyter.magic import cell as cells
-from smrt_jupyter.magic import shortcuts
+from smrt_jupyter.magic import expressions, shortcuts
 from smrt_jupyter.magic.options import (
     ALONE,
     OF_TABLES,
     OF_TEXT,
     ONLY_ASYNC,
+    PLACE,
     PREVIEWS,
     deed_of,
     did_you_mean,
@@ -134,6 +135,9 @@ class SageMakerMagics(Magics):
         except SmrtError as error:
             self.shell.user_ns[ERROR_NAME] = error
             error.next_step = error.next_step.replace("`error.", f"`{ERROR_NAME}.")
+            if isinstance(error, EndpointNotFound | CredentialsError) and error.endpoint:
+                meant = did_you_mean(error.endpoint, {each.name for each in self._endpoints()} - {error.endpoint})
+                error.next_step = f"{meant} {error.next_step}".strip()
             raise
         except KeyboardInterrupt:
             raise Stopped from None
@@ -172,9 +176,10 @@ class SageMakerMagics(Magics):
 
             return dry_run(endpoint, data, one_request=told.raw)
         from smrt_jupyter import display
-        from smrt_jupyter.as_code import as_code
+        from smrt_jupyter.as_code import as_code, literal
 
-        code = as_code(endpoint, data, expression, out=told.out, one_request=told.raw)
+        how = {"fields_told": expressions.of_fields(endpoint, told), "out": told.out, "one_request": told.raw}
+        code = as_code(endpoint, data, expression or literal(data), **how)
         return self.presenter.present(code, lambda: display.bundle(code, ""))
 
     def _send(self, deed: str, endpoint: Endpoint, data: Any, told: argparse.Namespace) -> Any:
@@ -203,21 +208,25 @@ class SageMakerMagics(Magics):
         if isinstance(named, Endpoint):
             endpoint = named
         else:
-            tables = shortcuts.read(self.shortcuts)
-            endpoint = shortcuts.endpoint(name, tables[name]) if name in tables else Endpoint(name)
-            usual = {place: getattr(self, place) for place in ("region", "profile", "endpoint_url")}
+            endpoint = shortcuts.endpoint(name, self.shortcuts)
+            known = next((each for each in self._endpoints() if each.name == endpoint.name), self)
+            usual = {place: getattr(known, place) for place in PLACE}
             endpoint = endpoint.replace(
                 **{place: value for place, value in usual.items() if value and getattr(endpoint, place) is None}
             )
         fields = set(Endpoint.__dataclass_fields__) - {"name"}
         changes = {name: value for name, value in vars(told).items() if name in fields and value is not None}
-        for name in ("content_type", "accept"):
-            if name in changes and "/" not in changes[name]:
-                changes[name] = self._evaluate(name, changes[name])
+        changes |= {name: self._evaluate(name, word) for name, word in expressions.types(told).items()}
         return endpoint.replace(**changes) if changes else endpoint
 
+    def _endpoints(self) -> list[Endpoint]:
+        """Give those that the notebook's variables hold: an endpoint is where the one of its name is."""
+        from smrt_jupyter.endpoint import Endpoint
+
+        return [each for each in list(self.shell.user_ns.values()) if isinstance(each, Endpoint)]
+
     def _data(self, told: argparse.Namespace, cell: str | None, endpoint: Endpoint) -> tuple[Any, str, str | None]:
-        """Give what is to be sent, how Python would say it, and the content type that a cell's text has."""
+        """Give what is to be sent, the expression for it, and the content type that a cell's text has."""
         text = (cell or "").strip("\r\n")
         if told.data and text.strip():
             raise OptionError("Both the cell and --data hold data.", next_step="Leave one of them out.")
@@ -236,21 +245,10 @@ class SageMakerMagics(Magics):
         if told.expand:
             text = cells.expand(text, self.shell.user_ns)
         value, content_type = cells.payload(text, endpoint.content_type, endpoint.template)
-        return value, repr(value), content_type
+        return value, "", content_type
 
     def _evaluate(self, name: str, expression: str) -> Any:
-        """Evaluate what the user wrote, as a line of the cell would."""
-        namespace = self.shell.user_ns
-        try:
-            return eval(expression, self.shell.user_global_ns, namespace)  # noqa: S307 - the user's own code, in the user's cell
-        except SmrtError:
-            raise
-        except Exception as error:
-            close = did_you_mean(error.name, namespace) if isinstance(error, NameError) and error.name else ""
-            raise OptionError(
-                f"{option(name)} {expression}: {type(error).__name__}: {error}.{close}",
-                next_step="It is evaluated as Python.",
-            ) from error
+        return expressions.evaluate(name, expression, self.shell.user_global_ns, self.shell.user_ns)
 
     # -- deeds ----------------------------------------------------------------------------------------------------
 
@@ -306,8 +304,7 @@ class SageMakerMagics(Magics):
         if told.endpoint and not isinstance(named, Endpoint):
             raise OptionError(f"--list takes no endpoint; {told.endpoint} is one word too many.")
         place = {
-            each: getattr(told, each) or getattr(named, each, None) or getattr(self, each) or None
-            for each in ("region", "profile", "endpoint_url")
+            each: getattr(told, each) or getattr(named, each, None) or getattr(self, each) or None for each in PLACE
         }
         return Endpoint.list(**place)
 
@@ -334,7 +331,7 @@ class SageMakerMagics(Magics):
             from smrt_jupyter.magic.completion import Completer
 
             self.completer = Completer(parser())
-        usual = {place: getattr(self, place) for place in ("region", "profile", "endpoint_url")}
+        usual = {place: getattr(self, place) for place in PLACE}
         found = self.completer.complete(context.text_until_cursor, self.shell.user_ns, usual, self.shortcuts)
         if found is None:
             return SimpleMatcherResult(completions=[])

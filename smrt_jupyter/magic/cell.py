@@ -46,7 +46,7 @@ def content_type(text: str) -> str:
     if text[:1] in JSON_BEGINS:
         try:
             json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # of brackets without end, too, nobody makes JSON
             if _is_json_lines(text):
                 return "application/jsonlines"
             if text[0] == '"':
@@ -89,14 +89,17 @@ def payload(text: str, named: object, template: object) -> tuple[Any, str | None
 def _is_json_lines(text: str) -> bool:
     try:
         return all(isinstance(json.loads(line), dict | list | str) for line in text.splitlines() if line.strip())
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
 def _is_csv(text: str) -> bool:
     import csv
 
-    rows = list(csv.reader(text.splitlines()))
+    try:
+        rows = list(csv.reader(text.splitlines()))
+    except csv.Error:  # a field of more than 131,072 characters is a prompt, and no number
+        return False
     return (
         bool(rows)
         and len({len(row) for row in rows}) == 1

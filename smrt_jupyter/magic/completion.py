@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter.errors import SmrtError
 from smrt_jupyter.magic import shortcuts
+from smrt_jupyter.magic.options import PLACE
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -81,21 +82,41 @@ class Background:
         object
             The answer, a stale one, or None.
         """
+        return self.ask(key, ask)()
+
+    def ask(self, key: Any, ask: Callable[[], Any]) -> Callable[[], Any]:
+        """Begin to ask, so that several questions share the patience.
+
+        Parameters
+        ----------
+        key, ask
+            As for `get`.
+
+        Returns
+        -------
+        callable
+            Gives what `get` would give, and waits for it until the patience, counted from now, is at its end.
+        """
+        until = time.monotonic() + self.patience
         with self._lock:
             when, answer = self._found.get(key, (float("-inf"), None))
             if time.monotonic() - when < KEPT:
-                return answer
+                return lambda: answer
             thread = self._asking.get(key)
             if thread is None:
                 thread = threading.Thread(
-                    target=self._ask, args=(key, ask), name="smrt-jupyter-completion", daemon=True
+                    target=self._answer, args=(key, ask), name="smrt-jupyter-completion", daemon=True
                 )
                 self._asking[key] = thread
                 thread.start()
-        thread.join(self.patience)
-        return self._found.get(key, (0.0, answer))[1]
 
-    def _ask(self, key: Any, ask: Callable[[], Any]) -> None:
+        def known() -> Any:
+            thread.join(max(0.0, until - time.monotonic()))
+            return self._found.get(key, (0.0, answer))[1]
+
+        return known
+
+    def _answer(self, key: Any, ask: Callable[[], Any]) -> None:
         answer = None
         try:
             with contextlib.suppress(SmrtError, ImportError):  # who presses Tab did not ask for permissions
@@ -221,13 +242,12 @@ class Completer:
         return [] if description is None else [(name, "value") for name in OF_ENDPOINT[wanted](description)]
 
     def _content_types(self, wanted: str, *place: Any) -> list[Choice]:
-        from smrt_jupyter import codecs
-
+        known = self.background.ask("codecs", _codecs)  # while the endpoint is asked, too
         description = self._description(*place) if place[0].get("endpoint") else None
         declared: tuple[str, ...] = ()
         if description is not None:
             declared = description.content_types if wanted == "content_type" else description.accepts
-        return [(name, "value") for name in (*declared, *codecs.CONTENT_TYPES)]
+        return [(name, "value") for name in (*declared, *getattr(known(), "CONTENT_TYPES", ()))]
 
     def _endpoints(
         self, told: Mapping[str, str], namespace: Mapping[str, Any], usual: Mapping[str, str], shortcuts_file: str
@@ -235,7 +255,7 @@ class Completer:
         named = [name for name, value in namespace.items() if _is_endpoint(name, value)]
         with contextlib.suppress(SmrtError):  # the magic itself says what is wrong with the file
             named += shortcuts.read(shortcuts_file)
-        place = {each: told.get(each) or usual.get(each) or None for each in ("region", "profile", "endpoint_url")}
+        place = {each: told.get(each) or usual.get(each) or None for each in PLACE}
         listed = self.background.get(("list", *place.values()), lambda: _names(place))
         return [(name, "endpoint") for name in (*named, *(listed or ()))]
 
@@ -245,7 +265,7 @@ class Completer:
         name = told.get("endpoint", "")
         if not name:
             return None
-        place = {each: told.get(each) or usual.get(each) or None for each in ("region", "profile", "endpoint_url")}
+        place = {each: told.get(each) or usual.get(each) or None for each in PLACE}
         known = namespace.get(name)
         known = known if _is_endpoint(name, known) else None
         key = ("describe", known or name, *place.values())
@@ -263,14 +283,18 @@ def _names(place: Mapping[str, str | None]) -> list[str]:
 
 
 def _describe(name: str, known: Any, place: Mapping[str, str | None], shortcuts_file: str) -> Any:
-    from smrt_jupyter.endpoint import Endpoint
-
     if known is None:
-        tables = shortcuts.read(shortcuts_file)
-        known = shortcuts.endpoint(name, tables[name]) if name in tables else Endpoint(name)
+        known = shortcuts.endpoint(name, shortcuts_file)
         missing = {each: value for each, value in place.items() if value and getattr(known, each) is None}
         known = known.replace(**missing)
     return known.describe()
+
+
+def _codecs() -> Any:
+    from smrt_jupyter import codecs  # which takes NumPy: more than a person at the Tab key should wait for
+
+    getattr(codecs, "CONTENT_TYPES")  # noqa: B009 - looks for published ones, too, and they are remembered
+    return codecs
 
 
 def _regions() -> list[str]:

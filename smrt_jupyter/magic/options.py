@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import keyword
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 QUOTES = "'\""
 BRACKETS = {"(": ")", "[": "]", "{": "}"}
+
+PLACE = ("region", "profile", "endpoint_url")
 
 # What is done instead of sending a request and waiting for its reply; one at a time.
 DEEDS = ("stream", "async", "dry_run", "code", "describe", "list", "panel")
@@ -231,6 +234,6 @@ def deed_of(told: Namespace) -> str:
             if name in ONLY_ASYNC:
                 raise OptionError(f"{option(name)} means nothing without --async.", next_step="Leave it out.")
             raise OptionError(f"{option(name)} means nothing beside {beside}.", next_step="Leave one of them out.")
-    if told.out and not told.out.isidentifier():
+    if told.out and (not told.out.isidentifier() or keyword.iskeyword(told.out)):
         raise OptionError(f"--out {told.out} is no name that Python could use.")
     return deed

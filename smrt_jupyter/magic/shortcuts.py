@@ -30,6 +30,25 @@ FILE = "smrt-jupyter.toml"
 # Functions, which no TOML file can hold.
 _NOT_WRITTEN = {"name", "before_sign", "after_reply"}
 
+# May be objects elsewhere; here they are names of types.
+_TYPES = {"content_type", "accept"}
+
+
+def found_in(file: str = "") -> Path | None:
+    """Find the file.
+
+    Parameters
+    ----------
+    file : str, optional
+        As `read` takes it.
+
+    Returns
+    -------
+    Path or None
+    """
+    places = [Path(file).expanduser()] if file else [Path(FILE), Path.home() / f".{FILE}"]
+    return next((place for place in places if place.is_file()), None)
+
 
 def read(file: str = "") -> dict[str, dict[str, Any]]:
     """Read the shortcuts.
@@ -49,15 +68,14 @@ def read(file: str = "") -> dict[str, dict[str, Any]]:
     OptionError
         When the file that was named is not there, or is no TOML.
     """
-    places = [Path(file).expanduser()] if file else [Path(FILE), Path.home() / f".{FILE}"]
-    found = next((place for place in places if place.is_file()), None)
+    found = found_in(file)
     if found is None:
         if file:
             raise OptionError(f"There is no file {file}.", next_step="Correct `%config SageMakerMagics.shortcuts`.")
         return {}
     try:
         tables = tomllib.loads(found.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise OptionError(f"{found} cannot be read: {error}.", next_step="Correct the file.") from None
     for name, table in tables.items():
         if not isinstance(table, dict):
@@ -65,15 +83,15 @@ def read(file: str = "") -> dict[str, dict[str, Any]]:
     return tables
 
 
-def endpoint(name: str, table: dict[str, Any]) -> Endpoint:
-    """Make the endpoint that a shortcut stands for.
+def endpoint(name: str, file: str = "") -> Endpoint:
+    """Make the endpoint that a name stands for.
 
     Parameters
     ----------
     name : str
-        The shortcut's.
-    table : dict
-        What stands under it.
+        A shortcut's, else an endpoint's own.
+    file : str, optional
+        As `read` takes it.
 
     Returns
     -------
@@ -87,21 +105,41 @@ def endpoint(name: str, table: dict[str, Any]) -> Endpoint:
     from smrt_jupyter.endpoint import Endpoint
     from smrt_jupyter.policy import Policy
 
-    told = {key.replace("-", "_"): value for key, value in table.items()}
-    target = told.pop("endpoint", name)
-    policy = told.pop("policy", {})
-    _check(name, told, {each.name for each in fields(Endpoint)} - _NOT_WRITTEN)
-    _check(f"{name}.policy", policy, {each.name for each in fields(Policy)})
+    tables = read(file)
+    if name not in tables:
+        return Endpoint(name)
+    place = found_in(file)
+    told = {key.replace("-", "_"): value for key, value in tables[name].items()}
+    kinds: dict[str, Any] = {each.name: each.type for each in fields(Endpoint) if each.name not in _NOT_WRITTEN}
+    _check(f"{place}: [{name}]", told, {"endpoint": "str", **kinds})
+    target, policy = told.pop("endpoint", name), told.pop("policy", {})
+    policy = {key.replace("-", "_"): value for key, value in policy.items()}
+    _check(f"{place}: [{name}.policy]", policy, {each.name: each.type for each in fields(Policy)})
     try:
         return Endpoint(target, policy=Policy(**policy), **told)
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"Shortcut [{name}]: {error}.", next_step="Correct the file.") from None
+    except ValueError as error:
+        raise OptionError(f"{place}: [{name}.policy]: {error}.", next_step="Correct the file.") from None
 
 
-def _check(name: str, told: dict[str, Any], known: set[str]) -> None:
-    for key in told:
-        if key not in known:
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "str": ((str,), "a text"),
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "bool": ((bool,), "true or false"),
+    "Policy": ((dict,), "a table of its own"),
+}
+_TEXT_OR_JSON = (str, list, dict), "a text or a table"
+
+
+def _check(place: str, told: dict[str, Any], kinds: dict[str, Any]) -> None:
+    """Refuse what cannot be set, and what it cannot be set to, by what the fields are declared as."""
+    for key, value in told.items():
+        if key not in kinds:
             raise OptionError(
-                f"Shortcut [{name}] has {key!r}, which is nothing that can be set.{did_you_mean(key, known)}",
+                f"{place} has {key!r}, which is nothing that can be set.{did_you_mean(key, kinds)}",
                 next_step="Correct the file.",
             )
+        declared = "str" if key in _TYPES else str(kinds[key]).removesuffix(" | None")
+        taken, called = _KINDS.get(declared, _TEXT_OR_JSON)
+        if not isinstance(value, taken) or (isinstance(value, bool) and bool not in taken):
+            raise OptionError(f"{place}: {key} must be {called}, not {value!r}.", next_step="Correct the file.")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from smrt_jupyter import errors
-from smrt_jupyter.as_code import as_code
+from smrt_jupyter.as_code import as_code, literal
 from smrt_jupyter.endpoint import Endpoint
 from smrt_jupyter.panel import views
 from smrt_jupyter.panel.board import Board
@@ -150,8 +150,9 @@ class EndpointPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no
     def code(self) -> str | None:
         """Write what is chosen as Python, and with boto3; None where that cannot be, and the panel says why."""
         try:
-            request, data = self._request(Verb.SEND)
-            return as_code(request.addressed, data, request.variable or repr(request.payload))
+            request, table = self._request(Verb.SEND)
+            endpoint, data = request.addressed(table)
+            return as_code(endpoint, data, request.variable or literal(data))
         except errors.SmrtError as error:
             self.board.show(status=str(error), tone="bad")
             return None
@@ -179,9 +180,9 @@ class EndpointPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no
         if not endpoint.name:
             raise errors.SmrtError("Pick an endpoint first.")
         if variable == TYPED:
-            if not self.payload:
+            if not self.payload.strip():
                 raise errors.SmrtError("Type a payload, or pick a table as data.")
-            return Request(endpoint, verb, payload=self.payload), self.payload
+            return Request(endpoint, verb, payload=self.payload), None
         if variable not in self._namespace:
             raise errors.SmrtError(f"There is no {variable} any more: run the cell that makes it.")
         return Request(endpoint, verb, variable), self._namespace[variable]

@@ -73,9 +73,18 @@ class Request:
         to = f"{self.variable} to {self.endpoint.name}" if self.variable else f"typed text to {self.endpoint.name}"
         return f"{to}, streamed" if self.verb is Verb.STREAM else to
 
-    @property
-    def addressed(self) -> Endpoint:
-        """The endpoint, with the content type that typed text calls for, as the text of a cell does.
+    def addressed(self, table: Any = None) -> tuple[Endpoint, Any]:
+        """Say what is sent, and where: typed text is what it would be in a cell of the magic.
+
+        Parameters
+        ----------
+        table : object, optional
+            What `variable` names.
+
+        Returns
+        -------
+        (Endpoint, object)
+            The endpoint, with the content type that typed text calls for, and the data.
 
         Raises
         ------
@@ -83,10 +92,11 @@ class Request:
             For text that begins as JSON and is none.
         """
         endpoint = self.endpoint
-        if self.variable or endpoint.content_type is not None or endpoint.template is not None:
-            return endpoint
+        if self.variable:
+            return endpoint, table
         try:
-            return endpoint.replace(content_type=cell.content_type(self.payload))
+            data, told = cell.payload(self.payload.strip("\r\n"), endpoint.content_type, endpoint.template)
+            return (endpoint.replace(content_type=told) if told else endpoint), data
         except errors.SmrtError as error:
             told = error.message.replace("The cell", "The payload")
             raise errors.SmrtError(told, next_step="Correct it, or choose text/plain as content type.") from error
@@ -143,7 +153,7 @@ class Run:
 
     def __post_init__(self) -> None:
         """Make what the threads share; a payload that cannot be meant fails here, before anything is sent."""
-        addressed = self.request.addressed
+        addressed, self.data = self.request.addressed(self.data)
         self._users_hook = addressed.before_sign
         self._endpoint = addressed.replace(before_sign=self._before_sign)
         self._cancelled = threading.Event()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from smrt_jupyter import errors
-from smrt_jupyter.scoring.batches import Batch
+from smrt_jupyter.scoring.batches import Batch, as_they_are
 from smrt_jupyter.scoring.causes import PASSES_NOTHING
 from smrt_jupyter.scoring.progress import Watch, watcher
 from smrt_jupyter.scoring.report import RunReport
@@ -37,6 +37,7 @@ def score(  # noqa: PLR0913 - each is one thing that a run needs
     *,
     policy: Policy,
     boundaries: Sequence[int] = (),
+    told: Callable[[range], Sequence[int]] = as_they_are,
     journal: Journal | Part | None = None,
     progress: bool | Watch | None = None,
     on_error: str = "raise",
@@ -61,6 +62,8 @@ def score(  # noqa: PLR0913 - each is one thing that a run needs
         Chunk sizes and concurrency.
     boundaries : sequence of int
         Rows that no request reaches across.
+    told : callable, optional
+        ``rows -> rows as the user counts them``, for the errors.
     journal : Journal or Part, optional
         Keeps what is finished, and knows what was finished before.
     progress : bool or callable, optional
@@ -104,7 +107,7 @@ def score(  # noqa: PLR0913 - each is one thing that a run needs
     if on_error not in {"raise", "return"}:
         raise ValueError(f"on_error must be 'raise' or 'return', not {on_error!r}")
     report = RunReport(rows=rows)
-    batch = Batch(range(rows), write, read, journal, boundaries)
+    batch = Batch(range(rows), write, read, journal, boundaries, told)
     run = Run(send, iter([batch]), lambda _: None, policy=policy, report=report, cancel=cancel)
     try:
         whole = run.go(watcher(rows, label, progress=progress))
@@ -115,7 +118,8 @@ def score(  # noqa: PLR0913 - each is one thing that a run needs
         _report_failures(report, run.failures, batch.assembly.missing())
         raise failure(report, batch.assembly.finish(), mistake=error) from error
     _report_failures(report, run.failures, batch.assembly.missing())
-    if whole and (not report.errors or on_error == "return"):
+    met_all = report.errors and report.rows_done == 0 and isinstance(report.errors[0], PASSES_NOTHING)
+    if whole and (not report.errors or (on_error == "return" and not met_all)):
         return batch.assembly.finish(), report
     raise failure(report, batch.assembly.finish(), interrupted=not whole)
 
@@ -215,7 +219,8 @@ def failure(
         if alone and report.rows_done == 0 and not interrupted:
             return first
         lost = len(report.failed_rows)
-        told = f"{lost:,} of {report.rows:,} rows have no answer; the first cause: {type(first).__name__}: {first}"
+        cause = f"{type(first).__name__}, {first.where()}: {first.message}" if first.where() else str(first.message)
+        told = f"{lost:,} of {report.rows:,} rows have no answer; the first cause: {cause}"
     else:
         told = f"Stopped with {report.rows_done:,} of {report.rows:,} rows answered."
     return (errors.Interrupted if interrupted else errors.PartialResultError)(

@@ -122,7 +122,11 @@ class Assembly:
             msg = f"This reply has {_width(part)} a row, and replies before it had {_width(whole)}."
             raise AnswerError(msg)
         if whole.dtype != part.dtype:
-            self._whole = whole = whole.astype(_common(whole.dtype, part.dtype), copy=False)
+            common = _common(whole.dtype, part.dtype)
+            before = (whole[done.start : done.stop] for done in self._placed)
+            if common.kind in "fc" and not all(map(_is_exact_in_float, (part, *before))):
+                common = np.dtype(object)
+            self._whole = whole = whole.astype(common, copy=False)
         whole[rows.start : rows.stop] = part
 
 
@@ -142,8 +146,13 @@ def _able_to_miss(whole: np.ndarray[Any, Any], placed: list[range]) -> np.ndarra
     """Turn answers into a type that has a missing value, without changing any of them."""
     if whole.dtype.kind in "fcmMO":
         return whole
-    if whole.dtype.kind in "iu":
-        parts = (whole[rows.start : rows.stop] for rows in placed)
-        if all(np.abs(part.astype(object)).max() <= EXACT_IN_FLOAT for part in parts):
-            return whole.astype(np.float64)
+    if whole.dtype.kind in "iu" and all(_is_exact_in_float(whole[rows.start : rows.stop]) for rows in placed):
+        return whole.astype(np.float64)
     return whole.astype(object)
+
+
+def _is_exact_in_float(part: np.ndarray[Any, Any]) -> bool:
+    """Say whether a float can stand for each of these answers."""
+    if part.dtype.kind not in "iu" or not part.size:
+        return True
+    return int(part.min()) >= -EXACT_IN_FLOAT and int(part.max()) <= EXACT_IN_FLOAT

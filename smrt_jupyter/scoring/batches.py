@@ -27,6 +27,11 @@ class RawReply(Protocol):
         """Its media type."""
 
 
+def as_they_are(rows: range) -> Sequence[int]:
+    """Tell rows by the numbers that the run has for them."""
+    return rows
+
+
 @dataclass(eq=False)
 class Batch:
     """Rows that are in memory together: a whole table, or a piece of a long file.
@@ -43,6 +48,8 @@ class Batch:
         Counted from the first row of the batch.
     boundaries : sequence of int
         Rows, counted from the first of the batch, that no request reaches across.
+    told : callable
+        ``rows of the run -> rows as the user counts them``, for the errors.
     """
 
     rows: range
@@ -50,6 +57,7 @@ class Batch:
     read: Callable[[RawReply, range], Answers]
     journal: Journal | Part | None = None
     boundaries: Sequence[int] = ()
+    told: Callable[[range], Sequence[int]] = as_they_are
     assembly: Assembly = field(init=False)
     left: int = field(init=False)
 

@@ -13,6 +13,9 @@ PASSES_NOTHING = (
 )
 """What is refused for one chunk like this is refused for all of them."""
 
+OF_ONE_MODEL = (errors.ValidationFailed,)
+"""But for these, where chunks go to different models of an endpoint: one of them may not be there."""
+
 TOO_LARGE = 413
 UNAVAILABLE = 503
 NEVER_ANSWERED = 0
@@ -50,6 +53,29 @@ def is_for_want_of_capacity(error: BaseException) -> bool:
         case errors.ModelError():
             return error.status == NEVER_ANSWERED
     return False
+
+
+def is_for_all(error: BaseException, *, several_models: bool) -> bool:
+    """Tell a refusal that every other chunk would meet, too.
+
+    Parameters
+    ----------
+    error : BaseException
+        What a request ended in.
+    several_models : bool
+        Whether the chunks go to different models of the endpoint.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> refused = errors.ValidationFailed()
+    >>> is_for_all(refused, several_models=False), is_for_all(refused, several_models=True)
+    (True, False)
+    """
+    return isinstance(error, PASSES_NOTHING) and not (several_models and isinstance(error, OF_ONE_MODEL))
 
 
 def forget_frames(error: BaseException | None) -> None:

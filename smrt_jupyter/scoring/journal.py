@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
 
+    from smrt_jupyter.codecs import Writer
     from smrt_jupyter.tables import Table
 
 APPLICATION = int.from_bytes(b"SMRT", "big")
@@ -38,7 +39,11 @@ CHANGED = {
     "dtypes": "the table's types are {now}, not {was}",
     "content": "a cell of the table differs",
     "codec": "the table is sent as {now}, not as {was}",
+    "bodies": "the same rows are written as other bytes, so an option of the codec, or the serializer, has changed",
 }
+
+EXPLAIN_BODIES = CHANGED.keys() - {"bodies"} | {"template"}
+"""What makes bodies other ones by itself, and says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +244,7 @@ class Journal:
                 raise ValueError(f"A journal is exported to .csv, .jsonl or .parquet, not to {suffix!r}.")
         return len(whole)
 
-    def part(self, rows: range, content: str) -> Part:
+    def part(self, rows: range, content: str, bodies: str = "") -> Part:
         """Look at the part of a run that one batch of a long file is.
 
         Parameters
@@ -248,6 +253,8 @@ class Journal:
             Where the batch is in the file.
         content : str
             A digest of the batch, compared with the one of the run before.
+        bodies : str, optional
+            How the batch is written, as `fingerprint.of_bodies` says it; compared too.
 
         Returns
         -------
@@ -257,13 +264,16 @@ class Journal:
         Raises
         ------
         JournalError
-            When these rows have changed since.
+            When these rows, or how they are written, have changed since.
         """
+        now = f"{content} {bodies}".rstrip()
         with _told(self.path), self._writing:
             found = self._database.execute("SELECT next, content FROM part WHERE first = ?", (rows.start,)).fetchone()
             if found is None:
-                self._database.execute("INSERT INTO part VALUES (?, ?, ?)", (rows.start, rows.stop, content))
-            elif found != (rows.stop, content):
+                self._database.execute("INSERT INTO part VALUES (?, ?, ?)", (rows.start, rows.stop, now))
+            elif found != (rows.stop, now):
+                if found[0] == rows.stop and found[1].partition(" ")[0] == content:
+                    raise JournalError(f"{self.path} belongs to another run: {CHANGED['bodies']}.")
                 raise JournalError(f"{self.path}: {told_rows(rows)} of the file are not those of the journal's run.")
         return Part(self, rows)
 
@@ -289,7 +299,7 @@ class Part:
 
 @contextmanager
 def opened(
-    journal: str | os.PathLike[str] | Journal | Part | None, table: Table, asked: Any, codec: str
+    journal: str | os.PathLike[str] | Journal | Part | None, table: Table, asked: Any, codec: str, write: Writer
 ) -> Iterator[Journal | Part | None]:
     """Open the journal that a user named, for one table and endpoint.
 
@@ -303,6 +313,8 @@ def opened(
         Who is asked, and how.
     codec : str
         The content type that the table is sent as.
+    write : callable
+        What writes the table's rows.
 
     Yields
     ------
@@ -311,7 +323,8 @@ def opened(
     if journal is None or isinstance(journal, Journal | Part):
         yield journal
     else:
-        with Journal.open(journal, fingerprint.of_table(table) | fingerprint.of_endpoint(asked, codec)) as found:
+        about = fingerprint.of_table(table) | fingerprint.of_endpoint(asked, codec)
+        with Journal.open(journal, about | {"bodies": fingerprint.of_bodies(write, len(table))}) as found:
             yield found
 
 
@@ -351,6 +364,8 @@ def _compare(file: Path, database: sqlite3.Connection, about: Mapping[str, str],
         database.execute("COMMIT")
         return
     changed = [name for name in [*about, *(known.keys() - about.keys())] if known.get(name) != about.get(name)]
+    if not EXPLAIN_BODIES.isdisjoint(changed):
+        changed = [name for name in changed if name != "bodies"]
     if changed:
         told = "; ".join(_change(name, known.get(name), about.get(name)) for name in changed)
         raise JournalError(f"{file} belongs to another run: {told}.")

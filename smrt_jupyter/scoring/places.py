@@ -99,6 +99,8 @@ class Places:
             self._report.requests += 1
             self._report.bytes_sent += turn.size
             turn.ticket = self.limit.begin(self.clock())
+            if again and not self._coming_back and self.limit.room:
+                self._free.notify(self.limit.value - self.limit.in_flight)  # those that stood back for this one
             return True
 
     def give_up(self, turn: Turn, error: errors.InvokeError) -> None:

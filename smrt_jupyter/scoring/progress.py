@@ -104,9 +104,16 @@ class _Bar:
                 return
             from tqdm.auto import tqdm
 
+            # No smoothing: the pace of the whole run is what the time that is left goes by.
             self._bar = tqdm(
-                total=self._rows, initial=now.rows_resumed, desc=self._label, unit=" rows", unit_scale=True
+                total=self._rows,
+                initial=now.rows_resumed,
+                desc=self._label,
+                unit=" rows",
+                unit_scale=True,
+                smoothing=0,
             )
+            self._bar.start_t -= now.elapsed  # the run began before the bar did
         told = {"in flight": now.in_flight}
         if now.retries:
             told["retries"] = now.retries

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from smrt_jupyter import errors
 from smrt_jupyter.scoring import chunks
 from smrt_jupyter.scoring.batches import Batch, Chunk, RawReply
-from smrt_jupyter.scoring.causes import PASSES_NOTHING, SizeLimit, forget_frames
+from smrt_jupyter.scoring.causes import SizeLimit, forget_frames, is_for_all
 from smrt_jupyter.scoring.places import Places
 from smrt_jupyter.scoring.progress import Progress
 
@@ -99,6 +99,8 @@ class Run:
         self.open: deque[Batch] = deque()
         self.no_more = False
         self.held = 0
+        self.keeping = 0
+        self.lost = 0
         self.threads: list[threading.Thread] = []
         self.failures: list[tuple[range, errors.SmrtError]] = []
         self.crash: BaseException | None = None
@@ -179,13 +181,24 @@ class Run:
             finished.append(within)
         known = sum(map(len, finished))
         planned: list[range] = []
+        trouble = None
         if known < len(batch.rows):
-            weight = chunks.weigh(len(batch.rows), batch.write, self.policy)
-            planned = chunks.cut(len(batch.rows), weight, self.policy, batch.boundaries)
+            try:
+                weight = chunks.weigh(len(batch.rows), batch.write, self.policy)
+                planned = chunks.cut(len(batch.rows), weight, self.policy, batch.boundaries)
+            except errors.CodecError as error:
+                if not (self.report.requests or known or self.report.rows_done):
+                    raise  # nothing was sent
+                if batch.rows.start:
+                    error.message = f"{error.message.rstrip('.')}; rows are counted from row {batch.rows.start:,}."
+                trouble = error
         with self.lock:
             batch.left -= known
             self.report.rows_resumed += known
             self.report.rows_done += known
+            if trouble is not None:
+                self._note_failure(batch.rows, trouble)
+                batch.left = 0
             if planned:
                 heaviest = weight.fixed + weight.row * max(map(len, planned))
                 affordable = max(1, int(self.bytes_in_flight / max(heaviest, 1.0)))
@@ -204,7 +217,10 @@ class Run:
             self.places.wake_all()
         deadline = None if patience is None else self.clock() + patience
         for thread in self.threads:
-            thread.join(None if deadline is None else max(0.0, deadline - self.clock()))
+            try:
+                thread.join(None if deadline is None else max(0.0, deadline - self.clock()))
+            except KeyboardInterrupt:
+                deadline = self.clock()  # asked for a second time: what is finished is kept all the same
         with self.lock:
             self.abandoned = True
             self.report.elapsed = self.clock() - self.began
@@ -229,12 +245,18 @@ class Run:
 
     def _more_threads(self) -> None:
         """Have a thread for each request that waits or may be in flight, and for each body that is ready."""
-        most = (self.policy.concurrency or self.limit.maximum) + self._ahead
-        wanted = min(self.limit.value + len(self.places.waiting) + self._ahead, len(self.pending) + self.held, most)
+        beside = self._ahead + self._elsewhere
+        most = (self.policy.concurrency or self.limit.maximum) + beside
+        wanted = min(self.limit.value + len(self.places.waiting) + beside, len(self.pending) + self.held, most)
         while len(self.threads) < wanted and not self.stop.is_set():
             thread = threading.Thread(target=self._worker, name=f"smrt-jupyter-score-{len(self.threads)}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the machine gives no more threads: fewer will do
+                if not self.threads:
+                    raise
+                return
             self.threads.append(thread)
-            thread.start()
 
     def _worker(self) -> None:
         while (chunk := self._take()) is not None:
@@ -261,13 +283,17 @@ class Run:
     def _ahead(self) -> int:
         return max(1, min(self.limit.value, self.ahead_most))
 
+    @property
+    def _elsewhere(self) -> int:
+        return min(self.limit.value, self.keeping)
+
     def _places_changed(self) -> None:
         self._more_threads()
         self.work.notify_all()
 
     def _has_work(self, takers: int = 0) -> bool:
         """Say whether a chunk may be taken, once so many others have been."""
-        busy = self.held + takers - len(self.places.waiting)
+        busy = self.held + takers - len(self.places.waiting) - self._elsewhere
         return len(self.pending) > takers and busy < self.limit.value + self._ahead
 
     def _let_go(self) -> None:
@@ -284,6 +310,7 @@ class Run:
                 self.news.notify()
 
     def _handle(self, chunk: Chunk) -> None:
+        was_sent = False
         try:
             with self.writing:
                 if self.stop.is_set():
@@ -295,11 +322,12 @@ class Run:
             turn = self.places.turn(len(body))
             if not self.places.begin(turn):
                 return
+            was_sent = True
             try:
                 reply = self.send(body, chunk.rows, turn.on_retry, turn)
             except BaseException as error:
                 too_large = self.size_limit.was_too_large(error, len(body))
-                if isinstance(error, PASSES_NOTHING) and not too_large:
+                if is_for_all(error, several_models=bool(chunk.batch.boundaries)) and not too_large:
                     self.stop.set()  # before its place is given to a request that would meet the same
                 self.places.leave(turn, error)
                 if turn.was_cut_short:
@@ -313,7 +341,7 @@ class Run:
             del body
             self._keep(chunk, reply)
         except errors.SmrtError as error:
-            self._fail(chunk, error)
+            self._fail(chunk, error, was_sent=was_sent)
 
     def _keep(self, chunk: Chunk, reply: RawReply) -> None:
         """Put a reply where it is safe, then where it belongs.
@@ -323,10 +351,13 @@ class Run:
         """
         trouble = None
         if chunk.batch.journal is not None and not self.abandoned:
+            self._note_keeping(1)
             try:
                 chunk.batch.journal.add(chunk.within, reply.body, reply.content_type)
             except errors.SmrtError as error:
                 trouble = error
+            finally:
+                self._note_keeping(-1)
         part = chunk.batch.read(reply, chunk.rows)
         with self.lock:
             if self.abandoned:
@@ -339,16 +370,27 @@ class Run:
                 self.failures.append((chunk.rows, trouble))
                 self.stop.set()
 
-    def _fail(self, chunk: Chunk, error: errors.SmrtError) -> None:
-        forget_frames(error)
+    def _note_keeping(self, more: int) -> None:
+        """Count the threads that write to a disk, which may be slow: the endpoint is not to wait for it."""
         with self.lock:
-            if getattr(error, "rows", chunk.rows) is None:
-                error.rows = chunk.rows  # type: ignore[attr-defined]  # the classes that have rows are those found so
-            self.failures.append((chunk.rows, error))
+            self.keeping += more
+            if more > 0 and self.pending:
+                self._more_threads()
+                self.work.notify()
+
+    def _fail(self, chunk: Chunk, error: errors.SmrtError, *, was_sent: bool) -> None:
+        with self.lock:
+            if isinstance(error, errors.AnswerError) or (isinstance(error, errors.InvokeError) and error.rows is None):
+                error.rows = chunk.batch.told(chunk.rows)  # what reads a reply counts from the first row in it
+            self._note_failure(chunk.rows, error)
             chunk.batch.left -= len(chunk.within)
-            hopeless = self.report.rows_done == 0 and len(self.failures) >= HOPELESS
-            if hopeless:
+            self.lost += was_sent
+            if self.lost >= HOPELESS and self.report.rows_done == self.report.rows_resumed:
                 self.stop.set()
+
+    def _note_failure(self, rows: range, error: errors.SmrtError) -> None:
+        forget_frames(error)
+        self.failures.append((rows, error))
 
     def _divide(self, chunk: Chunk, size: int) -> None:
         """Cut a chunk again that is too large."""
@@ -361,4 +403,4 @@ class Run:
                 self.work.notify_all()
                 return
         told = f"This row alone is a request of {size:,} bytes, and the endpoint takes {limit:,} or less."
-        self._fail(chunk, errors.PayloadTooLarge(told, rows=chunk.rows))
+        self._fail(chunk, errors.PayloadTooLarge(told), was_sent=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import sys
 from typing import TYPE_CHECKING, Any, Self
 
 from smrt_jupyter import errors
@@ -22,7 +23,8 @@ class ReplyStream:
 
     Made by `Endpoint.stream`. Iterating gives raw parts; `lines`, `events` and `text` read them as what they hold. It
     can be read once, in one of these ways. Leaving a ``with`` block, an error and an interrupted cell close the
-    connection, so the container may stop; so does `close`, from any thread.
+    connection, so the container may stop; so does `close`, from any thread, and at the latest the end of the object's
+    life, which is when ``after_reply`` sees a stream that was simply left.
 
     Parts end anywhere: inside a line, inside a character. Nothing is kept of what has been given, so memory does not
     grow with the stream.
@@ -200,6 +202,11 @@ class ReplyStream:
         """Close the connection, also while another thread waits for its next part; that thread's loop then ends."""
         self._source.close()
         self._tell(self)
+
+    def __del__(self) -> None:
+        """Finish what nobody reads any more, so that no billed request goes unseen."""
+        if not sys.is_finalizing() and hasattr(self, "_parts"):  # else it never began, or there is nobody left to tell
+            self.close()
 
     def __enter__(self) -> Self:
         return self

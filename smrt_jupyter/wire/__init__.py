@@ -22,6 +22,8 @@ from botocore.config import Config
 from smrt_jupyter import errors
 from smrt_jupyter.policy import DEFAULT_ATTEMPTS, Policy, Verdict
 from smrt_jupyter.wire.body import Payload
+from smrt_jupyter.wire.exchange import Exchange
+from smrt_jupyter.wire.signing import Signing, keys_of
 from smrt_jupyter.wire.target import LOCAL_RUNTIME, Target, beside, local_environment
 from smrt_jupyter.wire.translation import translate
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSRequest
 
+    from smrt_jupyter.wire.signing import Keys
+
 __all__ = [
     "LOCAL_RUNTIME",
     "Connection",
@@ -37,7 +41,6 @@ __all__ = [
     "Target",
     "beside",
     "connect",
-    "forget",
     "local_environment",
     "log_tail",
     "profiles",
@@ -66,40 +69,6 @@ ENVIRONMENT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
-    """One finished request and its reply.
-
-    Attributes
-    ----------
-    operation : str
-        The API's name of it.
-    output : dict
-        The reply's members as boto3 parses them.
-    body : bytes
-        The reply's payload; empty for a stream, whose events stay in ``output``.
-    status : int
-        HTTP status.
-    headers : mapping of str to str
-        The reply's, in lower case.
-    request_id : str
-        The service's id of the request.
-    attempts : int
-        How often it was sent.
-    elapsed : float
-        Seconds that the attempt took which was answered.
-    """
-
-    operation: str
-    output: dict[str, Any]
-    body: bytes
-    status: int
-    headers: Mapping[str, str]
-    request_id: str
-    attempts: int
-    elapsed: float
-
-
-@dataclass(frozen=True, slots=True)
 class Connection:
     """A client, and the attempts that the user's AWS configuration asks for."""
 
@@ -109,7 +78,7 @@ class Connection:
 
 _connections: dict[tuple[Any, ...], Connection] = {}
 _making = threading.Lock()
-_hook = threading.local()
+_signing = Signing()
 
 
 def _forget_connections() -> None:
@@ -152,11 +121,45 @@ def connect(target: Target) -> Connection:
     return found
 
 
-def forget(target: Target) -> None:
-    """Drop the clients for a target: their credentials were refused, and new ones may come in the same file."""
+def _forget(connection: Connection) -> None:
+    """Drop a client, and only this one: another thread may have its successor in use already."""
     with _making:
-        for key in [key for key in _connections if key[0] == target]:
+        for key in [key for key, each in _connections.items() if each is connection]:
             del _connections[key]
+
+
+def _with_other_keys(target: Target, refused: Keys | None, *, wanted: bool) -> Connection | None:
+    """Connect again after keys were refused: new ones may have come in the same file, or from the same provider.
+
+    Of the threads that meet the refusal together the first connects again, and the others find its client. A client
+    with the refused keys is never left behind, so the next request asks for keys anew in any case.
+
+    Parameters
+    ----------
+    target : Target
+        Where to.
+    refused : tuple or None
+        What the request was signed with; None when there was nothing to sign it with.
+    wanted : bool
+        Whether there is to be another attempt. Once is enough: keys that keep changing are not worth a loop.
+
+    Returns
+    -------
+    Connection or None
+        None when there are no other keys.
+    """
+    try:
+        for _ in range(2):  # the one that is at hand, which another thread may have made just now, and a new one
+            found = connect(target)
+            try:
+                if keys_of(found.client._request_signer) != refused:  # noqa: SLF001 - as in keys_of
+                    return found if wanted else None
+            except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+                pass  # the provider has none to give: the refusal says so already
+            _forget(found)
+    except errors.InvokeError:
+        pass  # there is nothing to connect with any more; the refusal is what the user has to know
+    return None
 
 
 def _make(target: Target) -> Connection:
@@ -182,15 +185,9 @@ def _make(target: Target) -> Connection:
             user_agent=f"{session._session.user_agent()} smrt-jupyter",  # noqa: SLF001 - boto3 has no public way to it
         ),
     )
-    client.meta.events.register("before-sign", _call_hook)
+    client.meta.events.register("before-sign", _signing)
     configured = session._session.get_config_variable("max_attempts")  # noqa: SLF001 - boto3 has no public way to it
     return Connection(client, int(configured) if configured else DEFAULT_ATTEMPTS)
-
-
-def _call_hook(request: AWSRequest, **_: Any) -> None:
-    hook = getattr(_hook, "before_sign", None)
-    if hook is not None:
-        hook(request)
 
 
 def send(  # noqa: C901, PLR0913 - the one retry loop stays in one piece
@@ -206,6 +203,8 @@ def send(  # noqa: C901, PLR0913 - the one retry loop stays in one piece
     before_sign: Callable[[AWSRequest], None] | None = None,
 ) -> Exchange:
     """Send one request until it is answered or not worth another attempt.
+
+    Refused credentials are worth one, at once, when others have come in their place.
 
     Parameters
     ----------
@@ -245,19 +244,23 @@ def send(  # noqa: C901, PLR0913 - the one retry loop stays in one piece
         unconnected.endpoint, unconnected.rows = endpoint, rows
         raise
     allowed = policy.attempts or connection.attempts
-    attempt, tried, not_ready_since = 0, 0, 0.0
+    inference = operation.startswith("Invoke")  # all else can be repeated: it reads, or writes the same again
+    attempt, tried, not_ready_since, has_other_keys = 0, 0, 0.0, False
     while True:
         attempt += 1
         try:
             return _once(connection.client, operation, parameters, attempt, before_sign)
         except _Failed as failed:
-            error = translate(failed.cause, request_was_whole=failed.request_was_whole, attempts=attempt, **context)
+            whole = failed.request_was_whole
+            error = translate(failed.cause, request_was_whole=whole, inference=inference, attempts=attempt, **context)
             error.__cause__ = failed.cause
+            refused = failed.keys
+        others = None
         if isinstance(error, errors.CredentialsError):
-            forget(target)
+            others = _with_other_keys(target, refused, wanted=not has_other_keys)
         if isinstance(error, errors.ModelError):
             error._read_logs = partial(log_tail, target)  # noqa: SLF001 - errors.py imports nothing, so this is its reader
-        verdict = policy.verdict(error)
+        verdict = policy.verdict(error, inference=inference)
         now = time.monotonic()
         if verdict is Verdict.WHEN_READY:
             not_ready_since = not_ready_since or now
@@ -265,10 +268,11 @@ def send(  # noqa: C901, PLR0913 - the one retry loop stays in one piece
             give_up = now + wait - not_ready_since > policy.wait_for_capacity
         else:
             tried += 1
-            wait = policy.wait(tried)
-            give_up = verdict is Verdict.STOP or tried >= allowed
+            wait = 0.0 if others else policy.wait(tried)
+            give_up = (verdict is Verdict.STOP and others is None) or tried >= allowed
         if give_up:
             raise error
+        connection, has_other_keys = others or connection, has_other_keys or others is not None
         if on_retry:
             on_retry(error, wait)
         if stop is None:
@@ -278,9 +282,10 @@ def send(  # noqa: C901, PLR0913 - the one retry loop stays in one piece
 
 
 class _Failed(Exception):  # noqa: N818 - never leaves this module
-    def __init__(self, cause: Exception, *, request_was_whole: bool) -> None:
+    def __init__(self, cause: Exception, *, request_was_whole: bool, keys: Keys | None) -> None:
         self.cause = cause
         self.request_was_whole = request_was_whole
+        self.keys = keys
 
 
 def _once(
@@ -297,15 +302,16 @@ def _once(
         parameters = {**parameters, "Body": payload}
     call = getattr(client, botocore.xform_name(operation))
     started = time.perf_counter()
-    _hook.before_sign = before_sign
+    _signing.begin(before_sign)
     try:
         output = call(**parameters)
         answer = output.get("Body")
         answered = answer.read() if hasattr(answer, "read") else b""
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        raise _Failed(error, request_was_whole=payload is None or payload.was_whole) from error
+        whole = payload is None or payload.was_whole
+        raise _Failed(error, request_was_whole=whole, keys=_signing.keys) from error
     finally:
-        _hook.before_sign = None
+        _signing.begin(None)
     metadata = output["ResponseMetadata"]
     return Exchange(
         operation,

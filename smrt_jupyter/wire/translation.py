@@ -36,12 +36,16 @@ BY_CODE: dict[str, type[InvokeError]] = {
     "ExpiredTokenException": errors.CredentialsError,
     "IncompleteSignature": errors.CredentialsError,
     "IncompleteSignatureException": errors.CredentialsError,
+    "InvalidAccessKeyId": errors.CredentialsError,
     "InvalidClientTokenId": errors.CredentialsError,
     "InvalidSignatureException": errors.CredentialsError,
+    "InvalidToken": errors.CredentialsError,
     "MissingAuthenticationToken": errors.CredentialsError,
     "MissingAuthenticationTokenException": errors.CredentialsError,
     "SignatureDoesNotMatch": errors.CredentialsError,
+    "TokenRefreshRequired": errors.CredentialsError,
     "UnrecognizedClientException": errors.CredentialsError,
+    "RequestTimeout": errors.TimedOut,
     "RequestTimeoutException": errors.TimedOut,
     "ResourceNotFound": errors.EndpointNotFound,
     "ResourceNotFoundException": errors.EndpointNotFound,
@@ -115,7 +119,7 @@ SECONDS_OF_A_CONTAINER = 60
 LONGEST_MESSAGE = 400
 
 
-def translate(error: Exception, *, request_was_whole: bool, **context: Any) -> InvokeError:
+def translate(error: Exception, *, request_was_whole: bool, inference: bool = True, **context: Any) -> InvokeError:
     """Say in our words what boto3 raised.
 
     Parameters
@@ -124,6 +128,8 @@ def translate(error: Exception, *, request_was_whole: bool, **context: Any) -> I
         A ``ClientError`` or any other of botocore's.
     request_was_whole : bool
         Whether the last byte of the request had left when it was raised.
+    inference : bool, default=True
+        Whether the request runs an inference.
     **context
         Endpoint, rows, attempts: as for `InvokeError`.
 
@@ -131,18 +137,25 @@ def translate(error: Exception, *, request_was_whole: bool, **context: Any) -> I
     -------
     InvokeError
     """
+    made = _translated(error, context)
+    if isinstance(made, errors.ConnectionFailed):
+        was_sent = not isinstance(error, NEVER_SENT)
+        made.request_was_whole = was_sent and request_was_whole
+        made.request_was_cut = was_sent and not request_was_whole
+        if made.request_was_whole and inference:
+            made.next_step = "The inference may have run: `Policy(retry_read_timeout=True)` sends such a request again."
+    elif isinstance(made, errors.TimedOut) and not inference:
+        made.next_step = "Check the network, or raise `Policy(read_timeout=...)`."
+    return made
+
+
+def _translated(error: Exception, context: Context) -> InvokeError:
     if isinstance(error, foreign.ClientError):
         if error.operation_name in FOR_CREDENTIALS:
             return errors.CredentialsError(_sentence(error), response=error.response, **context)
         return _from_reply(error.response, error.operation_name, context)
     kind = next((ours for theirs, ours in BY_CLASS if isinstance(error, theirs)), errors.InvokeError)
     made = kind(_sentence(error), **context)
-    if isinstance(made, errors.ConnectionFailed):
-        was_sent = not isinstance(error, NEVER_SENT)
-        made.request_was_whole = was_sent and request_was_whole
-        made.request_was_cut = was_sent and not request_was_whole
-        if made.request_was_whole:
-            made.next_step = "The inference may have run: `Policy(retry_read_timeout=True)` sends such a request again."
     if isinstance(error, foreign.NoRegionError):
         made.next_step = "Name a `region`, set AWS_REGION, or run `aws configure set region REGION`."
     elif isinstance(error, foreign.ProfileNotFound):

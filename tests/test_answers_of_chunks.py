@@ -1,0 +1,84 @@
+"""Answers of the same rows are the same, however many of them a request carried."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from smrt_jupyter.answers import join, per_row
+from smrt_jupyter.errors import AnswerError
+
+
+def plain(answers: Any) -> Any:
+    """Take answers apart; an array stays apart from a list by being a tuple."""
+    if isinstance(answers, np.ndarray):
+        return (answers.dtype.kind, answers.tolist())
+    if isinstance(answers, dict):
+        return {name: plain(values) for name, values in answers.items()}
+    return answers
+
+
+@pytest.mark.parametrize("found", [0, 1, 2, 3])
+@pytest.mark.parametrize("region", ["box", "mask"])
+def test_what_was_found_in_a_picture_is_one_list_of_any_length(found: int, region: str) -> None:
+    finding = {"label": "cat", "score": 0.5, region: {"xmin": 1}}
+    assert per_row([finding] * found, 1) == [[finding] * found]
+    assert per_row([[finding] * found, [finding]], 2) == [[finding] * found, [finding]]
+
+
+def test_chunks_are_put_together_in_order() -> None:
+    assert plain(join([])) == ("f", [])
+    assert plain(join([np.array([1, 2]), np.array([3])])) == ("i", [1, 2, 3])
+    assert plain(join([np.array([1, 2]), np.array([0.5])])) == ("f", [1.0, 2.0, 0.5])
+    assert plain(join([np.ones((1, 2)), np.zeros((1, 2))])) == ("f", [[1.0, 1.0], [0.0, 0.0]])
+    assert join([["a"], ["b", None]]) == ["a", "b", None]
+    assert plain(join([{"l": ["a"], "s": np.array([1])}, {"s": np.array([2]), "l": ["b"]}])) == {
+        "l": ["a", "b"],
+        "s": ("i", [1, 2]),
+    }
+
+
+def chunks_of(rows: list[Any], size: int) -> Any:
+    """Answer rows as a container does that is sent so many at once."""
+    return join([per_row(rows[at : at + size], len(rows[at : at + size])) for at in range(0, len(rows), size)])
+
+
+LABELLED = [[{"label": label, "score": 0.5} for label in labels] for labels in ("ab", "ac", "bc", "ab")]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"l": "x", "p": None}, {"l": "y", "p": None}, {"l": "z", "p": 0.5}, {"l": "z", "p": None}],
+        LABELLED,
+        [2**53 + 1, 1, 0.5, 2.0],
+        [True, False, None, True],
+        [True, False, 0.5, 2.0],
+        [None, None, 1.5, 2.0],
+        ["a", None, None, None],
+    ],
+    ids=repr,
+)
+def test_answers_do_not_depend_on_where_the_table_was_cut(rows: list[Any]) -> None:
+    whole = per_row(rows, len(rows))
+    assert {repr(plain(chunks_of(rows, size))) for size in (2, 3)} == {repr(plain(whole))}
+
+
+def test_rows_of_one_a_request_have_the_columns_of_all_labels() -> None:
+    one_by_one = join([per_row(labels, 1) for labels in LABELLED])
+    assert repr(plain(one_by_one)) == repr(plain(per_row(LABELLED, 4)))
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ([np.ones((1, 2)), np.ones((1, 3))], "different numbers of columns"),
+        ([np.ones((1, 2)), np.ones(1)], "different numbers of columns"),
+        ([{"a": [1]}, np.ones(1)], "chunk 1 without names"),
+    ],
+)
+def test_chunks_that_do_not_fit_together_are_an_error(parts: Any, told: str) -> None:
+    with pytest.raises(AnswerError, match=told):
+        join(parts)
