@@ -425,9 +425,7 @@ class PartialResultError(SmrtError):
         What the run did.
     """
 
-    next_step = (
-        "`error.partial` has the rest, `error.errors` the causes; with `journal` the same again sends only these."
-    )
+    next_step = "`error.partial` has the rest, `error.errors` the causes; with `journal` the next run sends only these."
 
     def __init__(  # noqa: PLR0913 - what is known of a run, by name
         self,

@@ -97,7 +97,7 @@ def test_a_cell_that_cannot_be_carried_fails_its_own_rows_alone(tmp_path: Path) 
     frame.to_parquet(tmp_path / "in.parquet", index=False)
     with LocalRuntime() as runtime:
         endpoint = runtime.deploy("same", lambda frame: frame.iloc[:, 0]).replace(content_type="application/json")
-        with pytest.raises(PartialResultError, match="infinity.*rows are counted from row") as caught:
+        with pytest.raises(PartialResultError, match=r"infinity.*rows are counted from row") as caught:
             predict_file(endpoint, tmp_path / "in.parquet", tmp_path / "out.parquet")
         assert ROWS - 10 in caught.value.failed_rows
         assert len(caught.value.failed_rows) < ROWS // 2

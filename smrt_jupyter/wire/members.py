@@ -160,7 +160,7 @@ def _check(name: str, value: object, limits: Mapping[str, Any], endpoint: str) -
             problem = f"has {len(value)} characters; the service wants at least {lowest}"
         elif highest is not None and len(value) > highest:
             problem = f"has {len(value)} characters; the service takes {highest}"
-        elif not VISIBLE_ASCII.fullmatch(value):
+        elif value and not VISIBLE_ASCII.fullmatch(value):
             problem = "may hold visible ASCII characters only, for it travels as a header"
         elif "pattern" in limits and not _pattern(limits["pattern"]).fullmatch(value):
             problem = f"is not of the form that the service takes: {limits['pattern']}"
