@@ -142,4 +142,4 @@ class Session:
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "open" if self.id else "not open yet"
-        return f"<Session {self.id or ''} · {state}>"
+        return f"<Session {self.id} · {state}>" if self.id else f"<Session · {state}>"

@@ -126,7 +126,9 @@ def upload(endpoint: Endpoint, body: bytes, codec: codecs.Codec | None, prefix: 
         if largest < 0:
             told = "This request takes its input from S3 alone."
         raise errors.PayloadTooLarge(
-            told, endpoint=endpoint.name, next_step='Say where: `s3_input_prefix="s3://bucket/prefix"`.'
+            told,
+            endpoint=endpoint.name,
+            next_step="Say where: `s3_input_prefix` (in the magic `--s3-input`), such as s3://bucket/prefix.",
         )
     bucket, key = place(prefix)
     key = "/".join(part for part in (key.strip("/"), str(uuid.uuid4())) if part)
