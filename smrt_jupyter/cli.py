@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
+KINDS = {
+    "variant": "a production variant; may be repeated",
+    "component": "an inference component; may be repeated",
+    "model": "a model of a multi-model endpoint; may be repeated",
+    "container": "a container that is invoked directly; may be repeated",
+}
+"""What an endpoint may be made of, each by the word for one; `LocalRuntime.deploy` has the plural."""
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints take one line."""
@@ -92,9 +100,20 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
 
     serve = command("serve", _serve, "serve a model as a SageMaker endpoint, until told to stop")
     serve.add_argument(
-        "model", help="a joblib or pickle file, module:name, a folder with inference.py, or a container's URL"
+        "model",
+        nargs="?",
+        help="a joblib or pickle file, module:name, a folder with inference.py, or a container's URL",
     )
     serve.add_argument("--name", required=True, help="the endpoint's name")
+    for kind, told in KINDS.items():
+        serve.add_argument(
+            f"--{kind}",
+            dest=f"named_{kind}",
+            action="append",
+            type=_named,
+            metavar="NAME=MODEL",
+            help=f"instead: {told}",
+        )
     serve.add_argument("--port", type=int, default=0, help="default: one that is free")
     serve.add_argument("--region", default="us-east-1", help="default: %(default)s")
     serve.add_argument("--method", help="of an estimator; default: predict")
@@ -123,6 +142,13 @@ def _add_members(parser: Parser) -> None:
         group.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
 
 
+def _named(text: str) -> tuple[str, str]:
+    name, equals, model = text.partition("=")
+    if not (name and equals and model):
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=MODEL")
+    return name, model
+
+
 def _version() -> str:
     from importlib.metadata import version
 
@@ -148,7 +174,8 @@ def _serve(told: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with LocalRuntime(port=told.port, region=told.region) as runtime:
-        runtime.deploy(told.name, told.model, method=told.method, asynchronous=told.asynchronous)
+        parts = {f"{kind}s": dict(named) for kind in KINDS if (named := getattr(told, f"named_{kind}"))}
+        runtime.deploy(told.name, told.model, method=told.method, asynchronous=told.asynchronous, **parts)
         for name, value in runtime.environ.items():
             print(f"export {name}={shlex.quote(value)}")
         print("ready", flush=True)

@@ -20,9 +20,10 @@ HERE = Path(__file__).parent
 
 
 @contextmanager
-def serving(model: str, *options: str) -> Iterator[dict[str, str]]:
+def serving(model: str | None, *options: str) -> Iterator[dict[str, str]]:
     """Run ``serve`` for a model of `peer_models` under the name ``one``, and give its variables."""
-    command = [sys.executable, "-m", "smrt_jupyter", "serve", f"peer_models:{model}", "--name", "one", *options]
+    models = [] if model is None else [f"peer_models:{model}"]
+    command = [sys.executable, "-m", "smrt_jupyter", "serve", *models, "--name", "one", *options]
     with subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         assert server.stderr is not None

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from environments import python_with
 
-from smrt_jupyter.local import Runtime
 from smrt_jupyter.local.protocol import RUNTIME, operations
 
 if TYPE_CHECKING:
@@ -64,23 +63,24 @@ def test_invoke_endpoint_with_every_option(cli: Path, serve: Callable[..., dict[
     assert (seen["members"], seen["body"]) == (members, "1,2")
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "kind"),
-    [
-        ("--target-model", "a.tar.gz", "models"),
-        ("--target-container-hostname", "first", "containers"),
-        ("--inference-component-name", "part", "components"),
-    ],
-)
+OF_ONE_KIND = {
+    "--target-model": ("--model", "a.tar.gz"),
+    "--target-container-hostname": ("--container", "first"),
+    "--inference-component-name": ("--component", "part"),
+    "--target-variant": ("--variant", "blue"),
+}
+
+
+@pytest.mark.parametrize("option", OF_ONE_KIND)
 def test_invoke_endpoint_with_the_option_of_one_kind_of_endpoint(
-    cli: Path, tmp_path: Path, option: Any, value: Any, kind: Any
+    cli: Path, serve: Callable[..., dict[str, str]], tmp_path: Path, option: str
 ) -> None:
-    with Runtime() as runtime:
-        runtime.deploy("one", **{kind: {value: lambda _: "answered"}})
-        code, _, err = run(
-            cli, {**runtime.environ, "PATH": "/usr/bin"}, tmp_path, "sagemaker-runtime", "invoke-endpoint",
-            "--endpoint-name", "one", "--body", "x", option, value, str(tmp_path / "out"),
-        )  # fmt: skip
+    kind, value = OF_ONE_KIND[option]
+    environ = serve(None, kind, f"{value}=peer_models:same", kind, "other=peer_models:mirror")
+    code, _, err = run(
+        cli, environ, tmp_path, "sagemaker-runtime", "invoke-endpoint",
+        "--endpoint-name", "one", "--body", "answered", option, value, str(tmp_path / "out"),
+    )  # fmt: skip
     assert (code, err) == (0, "")
     assert (tmp_path / "out").read_text() == "answered"
 
