@@ -38,3 +38,13 @@ def runtime() -> Iterator[LocalRuntime]:
 
     with LocalRuntime() as opened:
         yield opened
+
+
+@pytest.fixture
+def fresh_processes() -> Iterator[None]:
+    """Have joblib begin new processes: those that it keeps know the runtimes of the tests in which they began."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(wait=True)
+    yield
+    get_reusable_executor().shutdown(wait=True)

@@ -481,6 +481,7 @@ def test_a_copy_knows_the_names_that_its_original_has_learned(answering: Any, co
             ignorant.get_feature_names_out()
 
 
+@pytest.mark.usefixtures("fresh_processes")
 def test_names_that_were_learned_in_another_process_come_back_with_the_estimator(answering: Any) -> None:
     numbers = pd.DataFrame({"a": [1.0, 2.0], "b": [4.0, 3.0]})
     model = RemoteTransformer(answering([{"x": 1.0, "y": 2.0}, {"x": 3.0, "y": 4.0}]))

@@ -147,6 +147,7 @@ def test_permutation_importance(regressor: Any, regression: Any, diabetes: Any) 
     np.testing.assert_array_equal(remote.importances, local.importances)
 
 
+@pytest.mark.usefixtures("fresh_processes")
 def test_permutation_importance_in_parallel(regressor: Any, regression: Any, diabetes: Any) -> None:
     """Processes of joblib get the estimator as a pickle and make clients of their own."""
     table, target = diabetes
@@ -224,6 +225,7 @@ def test_a_grid_search_over_a_parameter_of_the_estimator(classifier: Any, cancer
     assert search.best_params_["threshold"] == 0.5
 
 
+@pytest.mark.usefixtures("fresh_processes")
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_joblib_runs_it_in_other_processes_and_threads(
     regressor: Any, regression: Any, diabetes: Any, backend: str
