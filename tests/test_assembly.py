@@ -122,19 +122,3 @@ def test_fields_stand_in_the_order_of_the_rows_whichever_reply_comes_first() -> 
     assembly.place(range(2, 4), {"c": np.ones(2), "a": np.ones(2)})
     assembly.place(range(2), {"a": np.ones(2), "b": np.ones(2)})
     assert list(assembly.finish()) == ["a", "b", "c"]
-
-
-@pytest.mark.parametrize("first", [0, 2])
-def test_a_chunk_of_nothing_but_nulls_leaves_numbers_numbers(first: int) -> None:
-    assembly = Assembly(4)
-    parts: dict[int, Any] = {0: [None, None], 2: np.array([1.5, 2.5])}
-    for start in (first, 2 - first):
-        assembly.place(range(start, start + 2), parts[start])
-    assert not assembly.missing()
-    np.testing.assert_array_equal(assembly.finish(), [np.nan, np.nan, 1.5, 2.5])
-
-
-def test_nothing_but_nulls_is_what_it_is() -> None:
-    assembly = Assembly(2)
-    assembly.place(range(2), [None, None])
-    assert assembly.finish() == [None, None]

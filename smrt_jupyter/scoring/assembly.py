@@ -40,7 +40,6 @@ class Assembly:
     def __init__(self, rows: int) -> None:
         self._rows = rows
         self._placed: list[range] = []
-        self._filled: list[range] = []  # those placed that have a value: a chunk of nothing but None says no type
         self._order: dict[str, tuple[int, int]] = {}
         self._whole: np.ndarray[Any, Any] | list[Any] | dict[str, Assembly] | None = None
 
@@ -59,25 +58,20 @@ class Assembly:
         AnswerError
             When this chunk's answers are of another shape than those of the chunks before it.
         """
-        nothing = isinstance(part, list) and all(cell is None for cell in part)
         if isinstance(part, dict):
             self._place_fields(rows, part)
         elif isinstance(self._whole, dict):
             raise AnswerError("This reply has no named fields, and replies before it had.")
-        elif nothing:
-            pass
         elif isinstance(part, np.ndarray) and not isinstance(self._whole, list):
             self._place_array(rows, part)
         else:
             whole: list[Any] = self._whole if isinstance(self._whole, list) else [None] * self._rows
             if isinstance(self._whole, np.ndarray):
-                for done in self._filled:
+                for done in self._placed:
                     whole[done.start : done.stop] = list(self._whole[done.start : done.stop])
             whole[rows.start : rows.stop] = list(part)
             self._whole = whole
         self._placed.append(rows)
-        if not nothing:
-            self._filled.append(rows)
 
     def missing(self) -> list[range]:
         """Say which rows nothing was placed in.
@@ -97,7 +91,7 @@ class Assembly:
         ndarray, list or dict of them
         """
         if self._whole is None:
-            return [None] * self._rows if self._placed else np.full(self._rows, np.nan)
+            return np.full(self._rows, np.nan)
         if isinstance(self._whole, dict):
             # In the order of the rows, for that of the replies is chance's.
             names = sorted(self._whole, key=self._order.__getitem__)
@@ -105,9 +99,9 @@ class Assembly:
             return fields
         if isinstance(self._whole, list):
             return self._whole
-        gaps = missing([range(self._rows)], sorted(self._filled, key=lambda rows: rows.start))
+        gaps = self.missing()
         if gaps:
-            self._whole = _able_to_miss(self._whole, self._filled)
+            self._whole = _able_to_miss(self._whole, self._placed)
             lack = LACK.get(self._whole.dtype.kind, np.nan)
             for rows in gaps:
                 self._whole[rows.start : rows.stop] = lack
@@ -133,7 +127,7 @@ class Assembly:
             raise AnswerError(msg)
         if whole.dtype != part.dtype:
             common = _common(whole.dtype, part.dtype)
-            before = (whole[done.start : done.stop] for done in self._filled)
+            before = (whole[done.start : done.stop] for done in self._placed)
             if common.kind in "fc" and not all(map(_is_exact_in_float, (part, *before))):
                 common = np.dtype(object)
             self._whole = whole = whole.astype(common, copy=False)
