@@ -10,21 +10,13 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
+from taken_apart import plain
 
 from smrt_jupyter import codecs
 from smrt_jupyter.answers import at_path, per_row
 from smrt_jupyter.errors import AnswerError
 
 JSON = "application/json"
-
-
-def plain(answers: Any) -> Any:
-    """Take answers apart; an array stays apart from a list by being a tuple."""
-    if isinstance(answers, np.ndarray):
-        return (answers.dtype.kind, answers.tolist())
-    if isinstance(answers, dict):
-        return {name: plain(values) for name, values in answers.items()}
-    return answers
 
 
 def decoded(body: str, content_type: str) -> Any:

@@ -6,18 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from taken_apart import plain
 
 from smrt_jupyter.answers import join, per_row
 from smrt_jupyter.errors import AnswerError
-
-
-def plain(answers: Any) -> Any:
-    """Take answers apart; an array stays apart from a list by being a tuple."""
-    if isinstance(answers, np.ndarray):
-        return (answers.dtype.kind, answers.tolist())
-    if isinstance(answers, dict):
-        return {name: plain(values) for name, values in answers.items()}
-    return answers
 
 
 @pytest.mark.parametrize("found", [0, 1, 2, 3])
