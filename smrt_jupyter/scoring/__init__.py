@@ -12,28 +12,28 @@ import numpy as np
 from smrt_jupyter import errors
 from smrt_jupyter.scoring.batches import Batch, as_they_are
 from smrt_jupyter.scoring.causes import PASSES_NOTHING
+from smrt_jupyter.scoring.interrupts import noted
 from smrt_jupyter.scoring.progress import Watch, watcher
 from smrt_jupyter.scoring.report import RunReport
-from smrt_jupyter.scoring.workers import Run
+from smrt_jupyter.scoring.run import Run
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Sequence
 
-    from smrt_jupyter.answers import Answers
+    from smrt_jupyter.answers import Answers, Untyped
     from smrt_jupyter.codecs.base import Writer
     from smrt_jupyter.policy import Policy
     from smrt_jupyter.scoring.batches import RawReply
+    from smrt_jupyter.scoring.delivery import Send
     from smrt_jupyter.scoring.journal import Journal, Part
-
-    Send = Callable[[bytes, range, Callable[[errors.InvokeError, float], None], threading.Event], RawReply]
 
 
 def score(  # noqa: PLR0913 - each is one thing that a run needs
     rows: int,
     write: Writer,
     send: Send,
-    read: Callable[[RawReply, range], Answers],
+    read: Callable[[RawReply, range], Answers | Untyped],
     *,
     policy: Policy,
     boundaries: Sequence[int] = (),
@@ -109,19 +109,22 @@ def score(  # noqa: PLR0913 - each is one thing that a run needs
     report = RunReport(rows=rows)
     batch = Batch(range(rows), write, read, journal, boundaries, told)
     run = Run(send, iter([batch]), lambda _: None, policy=policy, report=report, cancel=cancel)
-    try:
-        whole = run.go(watcher(rows, label, progress=progress))
-    except Exception as error:
-        if report.rows_done == 0:
-            raise
-        # Not one of ours, so a mistake somewhere; what was answered before it is paid for all the same.
-        _report_failures(report, run.failures, batch.assembly.missing())
-        raise failure(report, batch.assembly.finish(), mistake=error) from error
-    _report_failures(report, run.failures, batch.assembly.missing())
+    mistake = None
+    whole = False
+    with noted(run.interrupt):
+        try:
+            whole = run.go(watcher(rows, label, progress=progress))
+        except Exception as error:
+            if report.rows_done == 0:
+                raise
+            mistake = error  # not one of ours; what was answered before it is paid for all the same
+        _report_failures(report, run.delivery.failures, batch.assembly.missing())
+        found = batch.assembly.finish()
+    whole = whole and not run.interrupted
     met_all = report.errors and report.rows_done == 0 and isinstance(report.errors[0], PASSES_NOTHING)
     if whole and (not report.errors or (on_error == "return" and not met_all)):
-        return batch.assembly.finish(), report
-    raise failure(report, batch.assembly.finish(), interrupted=not whole)
+        return found, report
+    raise failure(report, found, interrupted=not (whole or mistake), mistake=mistake) from mistake
 
 
 def score_batches(  # noqa: PLR0913 - each is one thing that a run needs
@@ -173,11 +176,12 @@ def score_batches(  # noqa: PLR0913 - each is one thing that a run needs
         take(batch, batch.assembly.finish())
 
     run = Run(send, iter(batches), settle, policy=policy, report=report, bytes_in_flight=bytes_in_flight)
-    whole = run.go(watcher(rows, label, progress=progress))
-    complete = whole and run.no_more and not run.open
-    _report_failures(report, run.failures, gaps)
-    if not complete:
-        raise failure(report, None, interrupted=not whole)
+    with noted(run.interrupt):
+        whole = run.go(watcher(rows, label, progress=progress))
+        complete = whole and run.no_more and not run.open
+        _report_failures(report, run.delivery.failures, gaps)
+    if run.interrupted or not complete:
+        raise failure(report, None, interrupted=run.interrupted or not whole)
     return report
 
 

@@ -1,4 +1,4 @@
-"""The threads of a run: each takes a chunk, writes it, waits for its place, sends it and reads the reply.
+"""A run: batches come in and go out, and threads take their chunks, each from its writing to its reply.
 
 Threads, because boto3 blocks. A run holds as many bodies as it has threads, and never a queue of them. While the limit
 is full the next large body is ready, or a few megabytes of small ones: replies come in bursts, and what is written then
@@ -10,13 +10,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from math import ceil
+from contextlib import suppress
+from math import inf
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from smrt_jupyter import errors
 from smrt_jupyter.scoring import chunks
-from smrt_jupyter.scoring.batches import Batch, Chunk, RawReply
-from smrt_jupyter.scoring.causes import SizeLimit, forget_frames, is_for_all
+from smrt_jupyter.scoring.batches import Batch, Chunk
+from smrt_jupyter.scoring.delivery import Delivery
 from smrt_jupyter.scoring.places import Places
 from smrt_jupyter.scoring.progress import Progress
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from smrt_jupyter.policy import Policy
+    from smrt_jupyter.scoring.delivery import Send
     from smrt_jupyter.scoring.progress import Watch
     from smrt_jupyter.scoring.report import RunReport
 
@@ -33,9 +36,6 @@ BYTES_IN_FLIGHT = 64 * 1024 * 1024
 BYTES_AHEAD = 4 * 1024 * 1024
 """Bodies that are written while the limit is full, one at least and no more than the limit: measured at 32 requests of
 8 KB at once, 80% of what the endpoint could do instead of 74%; with large bodies more than one gains nothing."""
-
-HOPELESS = 16
-"""Requests that may fail before a run stops in which none has passed: every one may be billed."""
 
 BATCHES_OPEN = 3
 """Batches in memory at once: the one that is sent, the next, and one that waits for its slowest chunk."""
@@ -70,7 +70,7 @@ class Run:
 
     def __init__(  # noqa: PLR0913 - each is one thing that a run needs
         self,
-        send: Callable[[bytes, range, Callable[[errors.InvokeError, float], None], threading.Event], RawReply],
+        send: Send,
         batches: Iterator[Batch],
         settle: Callable[[Batch], None],
         *,
@@ -79,33 +79,36 @@ class Run:
         cancel: threading.Event | None = None,
         bytes_in_flight: int = BYTES_IN_FLIGHT,
     ) -> None:
-        self.send, self.batches, self.settle = send, batches, settle
+        self.batches, self.settle = batches, settle
         self.policy, self.report, self.cancel, self.bytes_in_flight = policy, report, cancel, bytes_in_flight
         self.stop = threading.Event()
         self.clock = time.perf_counter
         self.began = self.clock()
 
-        # One body at a time: serialising is Python's own work, and threads that take turns at it make each body late
-        # and keep all of them in memory. Measured with CSV: a third more rows a second.
-        self.writing = threading.Lock()
-
         self.lock = threading.Lock()
         self.work = threading.Condition(self.lock)
-        self.news = threading.Condition(self.lock)
-        self.places = Places(policy, report, lock=self.lock, stop=self.stop, changed=self._places_changed)
+        self.news: SimpleQueue[None] = SimpleQueue()  # a handler of signals may put into it, whoever holds `lock`
+        self.places = Places(policy, report, lock=self.lock, stop=self.stop, changed=self._more_to_do)
+        self.delivery = Delivery(
+            send,
+            self.places,
+            policy,
+            report,
+            lock=self.lock,
+            stop=self.stop,
+            again=self._put_back,
+            busy=self._one_more,
+        )
         self.limit = self.places.limit
         self.ahead_most = 1
         self.pending: deque[Chunk] = deque()
         self.open: deque[Batch] = deque()
         self.no_more = False
         self.held = 0
-        self.keeping = 0
-        self.lost = 0
         self.threads: list[threading.Thread] = []
-        self.failures: list[tuple[range, errors.SmrtError]] = []
         self.crash: BaseException | None = None
-        self.abandoned = False
-        self.size_limit = SizeLimit(min(policy.payload_limit, policy.chunk_bytes or policy.payload_limit))
+        self.interrupted = False
+        self.watching = False
 
     # -- the caller's thread --------------------------------------------------------------------------------------
 
@@ -124,29 +127,44 @@ class Run:
         """
         whole = False
         try:
-            self._watch(show)
-            whole = True
+            self.watching = True
+            whole = self._watch(show)
         except KeyboardInterrupt:
-            pass
+            self.interrupted = True
         finally:
+            self.watching = False
             self._end(None if whole or self.crash else PARTING)
         if self.crash is not None:
             raise self.crash
         show(self._moment(finished=True))
         return whole
 
-    def _watch(self, show: Watch) -> None:
+    def interrupt(self) -> None:
+        """Stop, as a handler of signals: at the next step, or at once when the user insists.
+
+        The next step may be long in coming, for batches are read and answers written between two of them.
+        """
+        insists = self.interrupted and self.watching
+        self.interrupted = True
+        self.news.put(None)
+        if insists:
+            raise KeyboardInterrupt
+
+    def _watch(self, show: Watch) -> bool:
         shown = self.began
         while self._settle_and_admit():
-            if self.cancel is not None and self.cancel.is_set():
-                raise KeyboardInterrupt
+            if self.interrupted or (self.cancel is not None and self.cancel.is_set()):
+                return False
             if self.clock() - shown >= TICK:
                 shown = self.clock()
                 show(self._moment(finished=False))
             with self.lock:
-                if not self._has_news():
-                    self.news.wait(TICK)
-                    self.places.note_concurrency()
+                idle = not self._has_news()
+                self.places.note_concurrency()
+            if idle:
+                with suppress(Empty):
+                    self.news.get(timeout=TICK)
+        return True
 
     def _has_news(self) -> bool:
         if self.stop.is_set():
@@ -197,7 +215,7 @@ class Run:
             self.report.rows_resumed += known
             self.report.rows_done += known
             if trouble is not None:
-                self._note_failure(batch.rows, trouble)
+                self.delivery.note_failure(batch.rows, trouble)
                 batch.left = 0
             if planned:
                 heaviest = weight.fixed + weight.row * max(map(len, planned))
@@ -215,14 +233,14 @@ class Run:
         with self.lock:
             self.work.notify_all()
             self.places.wake_all()
-        deadline = None if patience is None else self.clock() + patience
+        deadline = inf if patience is None else self.clock() + patience
         for thread in self.threads:
-            try:
-                thread.join(None if deadline is None else max(0.0, deadline - self.clock()))
-            except KeyboardInterrupt:
-                deadline = self.clock()  # asked for a second time: what is finished is kept all the same
+            while thread.is_alive() and self.clock() < deadline:
+                if self.interrupted:
+                    deadline = min(deadline, self.clock() + PARTING)
+                thread.join(max(0.0, min(TICK, deadline - self.clock())))
         with self.lock:
-            self.abandoned = True
+            self.delivery.abandoned = True
             self.report.elapsed = self.clock() - self.began
             self.places.note_concurrency()
 
@@ -261,7 +279,7 @@ class Run:
     def _worker(self) -> None:
         while (chunk := self._take()) is not None:
             try:
-                self._handle(chunk)
+                self.delivery(chunk)
             except BaseException as error:  # noqa: BLE001 - it is raised again, in the caller's thread
                 self.crash = self.crash or error
                 self.stop.set()
@@ -285,10 +303,19 @@ class Run:
 
     @property
     def _elsewhere(self) -> int:
-        return min(self.limit.value, self.keeping)
+        return min(self.limit.value, self.delivery.keeping)
 
-    def _places_changed(self) -> None:
+    def _more_to_do(self) -> None:
         self._more_threads()
+        self.work.notify_all()
+
+    def _one_more(self) -> None:
+        if self.pending:
+            self._more_threads()
+            self.work.notify()
+
+    def _put_back(self, pieces: list[Chunk]) -> None:
+        self.pending.extendleft(reversed(pieces))
         self.work.notify_all()
 
     def _has_work(self, takers: int = 0) -> bool:
@@ -306,101 +333,5 @@ class Run:
                 if self._has_work(takers=1):  # the thread that lets go takes the first itself
                     self.work.notify()
                 self._more_threads()
-            if self._has_news():
-                self.news.notify()
-
-    def _handle(self, chunk: Chunk) -> None:
-        was_sent = False
-        try:
-            with self.writing:
-                if self.stop.is_set():
-                    return
-                body = chunk.batch.write(chunk.within.start, chunk.within.stop)
-            if len(body) > self.size_limit.bytes:
-                self._divide(chunk, len(body))
-                return
-            turn = self.places.turn(len(body))
-            if not self.places.begin(turn):
-                return
-            was_sent = True
-            try:
-                reply = self.send(body, chunk.rows, turn.on_retry, turn)
-            except BaseException as error:
-                too_large = self.size_limit.was_too_large(error, len(body))
-                if is_for_all(error, several_models=bool(chunk.batch.boundaries)) and not too_large:
-                    self.stop.set()  # before its place is given to a request that would meet the same
-                self.places.leave(turn, error)
-                if turn.was_cut_short:
-                    return  # one of the chunks that were not sent
-                if not too_large:
-                    raise
-                self._divide(chunk, len(body))
-                return
-            self.places.leave(turn, None)
-            self.size_limit.accepted(len(body))
-            del body
-            self._keep(chunk, reply)
-        except errors.SmrtError as error:
-            self._fail(chunk, error, was_sent=was_sent)
-
-    def _keep(self, chunk: Chunk, reply: RawReply) -> None:
-        """Put a reply where it is safe, then where it belongs.
-
-        The journal comes first, and keeps a reply that cannot be read, too: it is paid for, and a corrected `path` may
-        read it in the next run.
-        """
-        trouble = None
-        if chunk.batch.journal is not None and not self.abandoned:
-            self._note_keeping(1)
-            try:
-                chunk.batch.journal.add(chunk.within, reply.body, reply.content_type)
-            except errors.SmrtError as error:
-                trouble = error
-            finally:
-                self._note_keeping(-1)
-        part = chunk.batch.read(reply, chunk.rows)
-        with self.lock:
-            if self.abandoned:
-                return
-            self.report.bytes_received += len(reply.body)
-            chunk.batch.assembly.place(chunk.within, part)
-            chunk.batch.left -= len(chunk.within)
-            self.report.rows_done += len(chunk.within)
-            if trouble is not None:
-                self.failures.append((chunk.rows, trouble))
-                self.stop.set()
-
-    def _note_keeping(self, more: int) -> None:
-        """Count the threads that write to a disk, which may be slow: the endpoint is not to wait for it."""
-        with self.lock:
-            self.keeping += more
-            if more > 0 and self.pending:
-                self._more_threads()
-                self.work.notify()
-
-    def _fail(self, chunk: Chunk, error: errors.SmrtError, *, was_sent: bool) -> None:
-        with self.lock:
-            if isinstance(error, errors.AnswerError) or (isinstance(error, errors.InvokeError) and error.rows is None):
-                error.rows = chunk.batch.told(chunk.rows)  # what reads a reply counts from the first row in it
-            self._note_failure(chunk.rows, error)
-            chunk.batch.left -= len(chunk.within)
-            self.lost += was_sent
-            if self.lost >= HOPELESS and self.report.rows_done == self.report.rows_resumed:
-                self.stop.set()
-
-    def _note_failure(self, rows: range, error: errors.SmrtError) -> None:
-        forget_frames(error)
-        self.failures.append((rows, error))
-
-    def _divide(self, chunk: Chunk, size: int) -> None:
-        """Cut a chunk again that is too large."""
-        with self.lock:
-            limit = self.size_limit.bytes
-            if len(chunk.within) > 1:
-                self.report.divided += 1
-                pieces = chunks.divide(chunk.within, max(2, ceil(size / limit)))
-                self.pending.extendleft(Chunk(chunk.batch, within) for within in reversed(pieces))
-                self.work.notify_all()
-                return
-        told = f"This row alone is a request of {size:,} bytes, and the endpoint takes {limit:,} or less."
-        self._fail(chunk, errors.PayloadTooLarge(told), was_sent=False)
+            if self._has_news() and self.news.empty():
+                self.news.put(None)
