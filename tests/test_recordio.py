@@ -12,8 +12,12 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smrt_jupyter.codecs.recordio import RecordIO
+from smrt_jupyter.codecs.recordio_frames import FEATURES, frames
+from smrt_jupyter.codecs.recordio_walk import walk
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Table
 
@@ -26,8 +30,21 @@ def record(payload: bytes, flag: int = 0) -> bytes:
     return struct.pack("<II", 0xCED7230A, flag << 29 | len(payload)) + payload + bytes(-len(payload) % 4)
 
 
+def varint(value: int) -> bytes:
+    """Write a number as protobuf's documentation has it: negative ones as 64 bits."""
+    value &= 2**64 - 1
+    return bytes([value]) if value < 128 else bytes([value & 0x7F | 0x80]) + varint(value >> 7)
+
+
 def field(number: int, payload: bytes) -> bytes:
-    return bytes([number << 3 | 2, len(payload)]) + payload
+    return bytes([number << 3 | 2]) + varint(len(payload)) + payload
+
+
+def integers(values: list[int]) -> bytes:
+    """Write the record of one row of int32, number by number."""
+    packed = b"".join(map(varint, values))
+    tensor = field(7, field(1, packed) if values else b"")
+    return record(field(1, field(1, b"values") + field(2, tensor)))
 
 
 def label(name: str, value: bytes) -> bytes:
@@ -57,6 +74,94 @@ def test_floats_come_back_to_the_last_bit() -> None:
     bits = np.random.default_rng(1).integers(0, 2**64, size=(100, 10), dtype=np.uint64)
     matrix = bits.view(np.float64)
     assert bits.tobytes() == RecordIO().decode(RecordIO().encode(matrix)).tobytes()
+
+
+INT32 = st.integers(-(2**31), 2**31 - 1) | st.sampled_from(
+    [sign * 2**bits + near for bits in (0, 7, 14, 21, 28, 30) for sign in (1, -1) for near in (-1, 0, 1)]
+    + [2**31 - 1, -(2**31)]
+)
+
+
+@given(st.integers(0, 40).flatmap(lambda width: st.lists(st.lists(INT32, min_size=width, max_size=width), min_size=1)))
+def test_integers_are_protobufs_own_and_come_back(rows: list[list[int]]) -> None:
+    matrix = np.array(rows, np.int32)
+    body = b"".join(map(integers, rows))
+    assert body == frames([(FEATURES, "values", matrix)])
+    assert walk(body) is not None
+    back = RecordIO().decode(body)
+    assert back.dtype == np.int32
+    assert np.array_equal(matrix, back)
+
+
+@given(st.lists(st.lists(INT32, max_size=30), min_size=1))
+def test_rows_of_integers_need_not_be_as_long(rows: list[list[int]]) -> None:
+    back = RecordIO().decode(b"".join(map(integers, rows)))
+    assert rows == [each.tolist() for each in back]
+
+
+@given(st.integers(1, 9).flatmap(lambda width: st.lists(st.lists(INT32, min_size=width, max_size=width), min_size=1)))
+def test_sparse_integers_come_back(rows: list[list[int]]) -> None:
+    matrix = sp.csr_matrix(np.array(rows, np.int32))
+    body = RecordIO().encode(matrix)
+    assert walk(body) is not None
+    back = RecordIO().decode(body)
+    assert np.array_equal(rows, back.toarray() if sp.issparse(back) else back)
+
+
+@pytest.mark.parametrize("value", [1, 200, -1])
+@pytest.mark.parametrize("length", [127, 128, 16_383, 16_384])
+def test_a_length_may_need_one_byte_more(length: int, value: int) -> None:
+    """Every length around the values crosses the border somewhere in here, in one block with records that do not."""
+    size = len(varint(value))
+    for width in range((length - 40) // size, length // size + 2):
+        matrix = np.full((3, width), value)
+        matrix[1, :] = 3
+        body = b"".join(integers(row) for row in matrix.tolist())
+        assert body == RecordIO().encode(matrix)
+        assert np.array_equal(matrix, RecordIO().decode(body))
+
+
+def test_integers_of_many_blocks_are_those_of_each_row() -> None:
+    chance = np.random.default_rng(3)
+    matrix = (chance.normal(size=(5_000, 40)) * 10.0 ** chance.integers(0, 9, size=(5_000, 1))).astype(np.int32)
+    body = RecordIO().encode(matrix)
+    assert body == b"".join(integers(row) for row in matrix.tolist())
+    assert np.array_equal(matrix, RecordIO().decode(body))
+    one_row = matrix.reshape(1, -1)
+    assert np.array_equal(one_row, RecordIO().decode(RecordIO().encode(one_row)))
+
+
+def test_records_that_are_made_in_another_way_are_read_one_by_one() -> None:
+    """The shape stands in front of the values, or the values are in two runs: all of it is protobuf."""
+    turned = record(label("n", field(7, field(3, b"\x02") + field(1, varint(-1) + varint(300)))))
+    halves = record(label("n", field(7, field(1, varint(-1)) + field(1, varint(300)) + field(3, b"\x02"))))
+    usual = record(label("n", field(7, field(1, varint(-1) + varint(300)) + field(3, b"\x02"))))
+    assert [walk(body) is None for body in (turned, halves, usual, usual + turned)] == [True, True, False, True]
+    for body in (turned, halves, usual):
+        assert RecordIO().decode(body + usual)["n"].tolist() == [[-1, 300]] * 2
+
+
+def test_a_record_of_many_fields_is_read_on_its_own() -> None:
+    """Side by side it would take a second for each ten thousand."""
+    payload = record(b"".join(label(f"n{place}", field(7, field(1, b"\x01"))) for place in range(70)))
+    assert walk(payload) is None
+    assert len(RecordIO().decode(payload)) == 70
+
+
+def test_the_magic_number_among_the_values_ends_no_record() -> None:
+    floats = np.frombuffer(struct.pack("<I", 0xCED7230A) * 6, "<f4")
+    bodies = [RecordIO().encode({"score": floats[:size].reshape(1, -1)}) for size in (4, 5, 6)]
+    back = RecordIO().decode(b"".join(bodies))["score"]
+    assert [each.tobytes() for each in back] == [floats[:size].tobytes() for size in (4, 5, 6)]
+
+
+def test_a_label_of_integers_stands_beside_floats() -> None:
+    frame = pd.DataFrame({"y": [1, -1, 300], "a": [0.5, 1.5, 2.5]})
+    body = RecordIO(label="y").encode(frame)
+    assert walk(body) is not None
+    back = RecordIO().decode(body)
+    assert back["label"].tolist() == [1, -1, 300]
+    assert back["values"].tolist() == [[0.5], [1.5], [2.5]]
 
 
 def test_rows_without_any_value_stay_rows() -> None:
@@ -163,9 +268,13 @@ def test_bytes_in_a_record_are_bytes() -> None:
         record(b"\x0b"),
         record(label("score", field(2, field(1, b"\x00\x00\x80")))),
         record(label("score", field(7, field(1, b"\xff")))),
+        record(label("score", field(7, field(1, b"\x01\x80")))) + record(label("score", field(7, field(1, b"\x01")))),
+        record(label("score", field(7, field(1, b"\x80" * 10 + b"\x01")))),
+        record(label("score", field(7, field(1, b"\x01")))) * 2 + record(label("score", field(7, b"\x0d\x01\0\0\0"))),
         record(label("score", field(2, field(1, bytes(4)) + field(2, b"\x01\x02")))),
         record(label("score", field(2, field(1, bytes(4)) + field(3, b"\x07")))),
         record(label("score", field(2, field(1, bytes(4)) + field(2, b"\x09") + field(3, b"\x07")))),
+        record(label("score", field(2, field(1, bytes(3))))) + record(label("score", field(2, field(1, bytes(5))))),
         record(label("score", b"")),
         record(label("a", field(2, field(1, bytes(4))))) + record(label("b", field(2, field(1, bytes(4))))),
         record(label("a", field(2, field(1, bytes(8))))) + record(label("a", field(3, field(1, bytes(8))))),
@@ -200,8 +309,8 @@ def test_no_length_is_believed_before_it_is_checked(body: bytes) -> None:
 
 
 def test_what_is_recordio_already_goes_out_as_it_is() -> None:
-    given: Any = bytearray(SCORE_RESPONSE)
-    assert RecordIO().encode(given) == SCORE_RESPONSE
+    body: Any = bytearray(SCORE_RESPONSE)
+    assert RecordIO().encode(body) == SCORE_RESPONSE
 
 
 def test_no_rows_are_no_bytes() -> None:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from smrt_jupyter.codecs.recordio_varints import VARINT_BITS, lay_varints, varint, varint_sizes, windows
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,12 +28,12 @@ if TYPE_CHECKING:
 
 MAGIC = 0xCED7230A
 FEATURES, LABEL = 1, 2
-_MAGIC_BYTES = struct.pack("<I", MAGIC)
 _TENSOR_NUMBERS = {np.dtype("<f4"): 2, np.dtype("<f8"): 3, np.dtype("<i4"): 7}
 _BLOCK_BYTES = 1 << 17
-_BLOCK_ROWS = 1 << 14
-_BLOCK_CELLS = 1 << 16
-_VARINT_BITS = 7
+_BLOCK_CELLS = 1 << 17
+_BLOCK_NUMBERS = 1 << 13
+_ROOM_BYTES = 10
+_HEAD_CELLS = 8
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def _fixed_frames(fields: Sequence[Field], rows: int) -> bytes:
     for section, name, values in fields:
         assert isinstance(values, np.ndarray)  # noqa: S101 - what the caller has just found, told to the type checker
         size = values.shape[1] * values.dtype.itemsize
-        head = b"\x0a" + _varint(size)
+        head = b"\x0a" + varint(size)
         tensor = _delimited(_TENSOR_NUMBERS[values.dtype], head + bytes(size))
         entry = _delimited(1, name.encode()) + _delimited(2, tensor)
         payload += _delimited(section, entry)
@@ -102,135 +104,193 @@ def _fixed_frames(fields: Sequence[Field], rows: int) -> bytes:
     return body.getvalue()
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >> _VARINT_BITS:
-        out.append(value & 0x7F | 0x80)
-        value >>= _VARINT_BITS
-    out.append(value)
-    return bytes(out)
-
-
 def _delimited(number: int, payload: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
+    return varint(number << 3 | 2) + varint(len(payload)) + payload
 
 
 # --- records of different lengths ------------------------------------------------------------------------------------
 
 
-class _Part:
-    """A piece of every record of a block: its bytes in a matrix as wide as the longest, and which of them count."""
-
-    def __init__(self, octets: Array, counts: Array) -> None:
-        self.octets = octets
-        self.counts = counts
-
-    def lengths(self) -> Array:
-        lengths: Array = self.counts.sum(axis=1, dtype=np.int64)
-        return lengths
-
-
 def _ragged_frames(fields: Sequence[Field], rows: int) -> bytes:
-    """Write integers and sparse rows: each block is a matrix with gaps, and the gaps are left out at the end."""
-    widths = np.zeros(rows, np.int64)
+    """Write integers and sparse rows: where every piece of every record starts is known before any of them is laid."""
+    cells = np.full(rows, _HEAD_CELLS, np.int64)
     for _, _, values in fields:
-        widths += np.diff(values.indptr) if isinstance(values, Sparse) else values.shape[1]
+        cells += np.diff(values.indptr) if isinstance(values, Sparse) else values.shape[1]
+    cells = np.cumsum(cells)
     body = io.BytesIO()
-    start = 0
+    room = np.empty(_BLOCK_CELLS * _ROOM_BYTES, np.uint8)
+    start = done = 0
     while start < rows:
-        # A row that is much longer than its neighbours must not make all of them as wide.
-        widest = np.maximum.accumulate(widths[start : start + _BLOCK_ROWS])
-        fitting = np.count_nonzero(widest * np.arange(1, len(widest) + 1) <= _BLOCK_CELLS)
-        stop = start + max(1, int(fitting))
-        body.write(_block([(section, name, _cut(values, start, stop)) for section, name, values in fields]))
-        start = stop
+        stop = max(start + 1, int(np.searchsorted(cells, done + _BLOCK_CELLS, "right")))
+        laid = _block([(section, name, _cut(values, start, stop)) for section, name, values in fields], room)
+        body.write(laid.data)
+        start, done = stop, int(cells[stop - 1])
     return body.getvalue()
 
 
 def _cut(values: Array | Sparse, start: int, stop: int) -> Array | Sparse:
     if not isinstance(values, Sparse):
         return values[start:stop]
-    return Sparse(values.data, values.indices, values.indptr[start : stop + 1], values.width)
+    first, last = values.indptr[start], values.indptr[stop]
+    indptr = values.indptr[start : stop + 1] - first
+    return Sparse(values.data[first:last], values.indices[first:last], indptr, values.width)
 
 
-def _block(fields: Sequence[Field]) -> bytes:
+def _block(fields: Sequence[Field], room: Array) -> Array:
     rows = len(fields[0][2])
-    parts = [part for section, name, values in fields for part in _field_parts(section, name, values)]
-    length = sum((part.lengths() for part in parts), np.zeros(rows, np.int64))
-    head = np.empty((rows, 8), np.uint8)
-    head[:, :4] = np.frombuffer(_MAGIC_BYTES, np.uint8)
-    head[:, 4:] = np.asarray(length, "<u4").view(np.uint8).reshape(rows, 4)
-    padding = np.arange(3) < (-length % 4)[:, None]
-    whole = [_Part(head, np.ones(head.shape, bool)), *parts, _Part(np.zeros(padding.shape, np.uint8), padding)]
-    octets = np.concatenate([part.octets for part in whole], axis=1)
-    counts = np.concatenate([part.counts for part in whole], axis=1)
-    # Eight times as fast as `octets[counts]` where gaps and bytes alternate.
-    return np.compress(counts.ravel(), octets.ravel()).tobytes()
+    pieces = [piece for section, name, values in fields for piece in _field_pieces(section, name, values)]
+    lengths = _total(pieces, rows)
+    head = np.empty((rows, 2), "<u4")
+    head[:, 0], head[:, 1] = MAGIC, lengths
+    padding = -lengths % 4
+    stops = np.cumsum(8 + lengths + padding)
+    size = int(stops[-1])
+    # Memory that has been written to before: the system clears new pages, which takes longer than to fill them.
+    out = room[:size] if size <= len(room) else np.empty(size, np.uint8)
+    out[:] = 0xFF
+    at = stops - padding - lengths - 8
+    for piece in (_Items(head.view(np.uint8), 1), *pieces):
+        piece.lay(out, at)
+        at = at + piece.lengths
+    for behind in range(1, 4):
+        out[stops[padding >= behind] - behind] = 0
+    return out
 
 
-def _field_parts(section: int, name: str, values: Array | Sparse) -> list[_Part]:
+class _Items:
+    """Items of one size, so many in each record."""
+
+    def __init__(self, octets: Array, counts: Array | int) -> None:
+        self.octets = octets
+        self.counts = counts
+        rows = len(octets) if isinstance(counts, int) else len(counts)
+        self.lengths = np.full(rows, octets.shape[1], np.int64) * counts
+
+    def lay(self, out: Array, starts: Array) -> None:
+        size = self.octets.shape[1]
+        if not self.octets.size:
+            return
+        if not isinstance(self.counts, int):
+            before = np.cumsum(self.counts) - self.counts
+            starts = np.repeat(starts - before * size, self.counts) + np.arange(len(self.octets)) * size
+        windows(out, size)[starts] = np.ascontiguousarray(self.octets).view(f"V{size}")[:, 0]
+
+
+class _Varints:
+    """Base-128 numbers, so many in each record."""
+
+    def __init__(self, values: Array, counts: Array) -> None:
+        self.values = values
+        self.counts = counts
+        self.sizes = varint_sizes(values)
+        self.bounds = np.concatenate(([0], np.cumsum(counts)))
+        # `reduceat` gives the next number where there is none, also behind the last.
+        self.lengths = np.add.reduceat(np.append(self.sizes, np.uint8(0)), self.bounds[:-1], dtype=np.int64)
+        self.lengths *= counts > 0
+
+    def lay(self, out: Array, starts: Array) -> None:
+        first = 0
+        while first < len(starts):
+            last = int(np.searchsorted(self.bounds, self.bounds[first] + _BLOCK_NUMBERS, "right")) - 1
+            rows = slice(first, max(first + 1, last))
+            self._lay_rows(out, starts[rows], rows)
+            first = rows.stop
+
+    def _lay_rows(self, out: Array, starts: Array, rows: slice) -> None:
+        block = slice(self.bounds[rows.start], self.bounds[rows.stop])
+        sizes = self.sizes[block]
+        before = np.zeros(len(sizes) + 1, np.int64)
+        np.cumsum(sizes, out=before[1:])
+        shifts = starts - before[self.bounds[rows] - block.start]
+        lay_varints(out, before[:-1] + np.repeat(shifts, self.counts[rows]), self.values[block], sizes)
+
+
+class _Tag:
+    """A tag and the length of what it stands before, for each record."""
+
+    def __init__(self, tag: bytes, content: Array, *, always: bool) -> None:
+        self.tag = tag
+        self.content = content
+        self.sizes = varint_sizes(content)
+        # protobuf leaves a packed field out where it is empty, but not a message.
+        if not always:
+            self.sizes *= content > 0
+        self.lengths = self.sizes + (self.sizes > 0) * np.int64(len(tag))
+
+
+class _Head:
+    """Tags one after another."""
+
+    def __init__(self, tags: Sequence[_Tag]) -> None:
+        self.tags = tags
+        self.lengths = _total(tags, len(tags[0].lengths))
+
+    def lay(self, out: Array, starts: Array) -> None:
+        """Lay together the heads whose lengths have as many bytes: those are equal but for the lengths."""
+        shapes = np.zeros(len(starts), np.int64)
+        for tag in self.tags:
+            shapes = shapes << 4 | tag.sizes
+        if (shapes == shapes[0]).all():
+            self._lay_alike(out, starts, slice(None))
+            return
+        for shape in np.unique(shapes):
+            rows = np.flatnonzero(shapes == shape)
+            self._lay_alike(out, starts[rows], rows)
+
+    def _lay_alike(self, out: Array, starts: Array, rows: Array | slice) -> None:
+        template, holes = b"", []
+        for tag in self.tags:
+            sizes = tag.sizes[rows]
+            if size := int(sizes[0]):
+                template += tag.tag
+                holes.append((len(template), size, tag.content[rows]))
+                template += bytes([0x80] * (size - 1) + [0])
+        if not template:
+            return
+        octets = np.empty((len(starts), len(template)), np.uint8)
+        octets[:] = np.frombuffer(template, np.uint8)
+        for at, size, content in holes:
+            for plane in range(size):
+                octets[:, at + plane] |= (content >> VARINT_BITS * plane).astype(np.uint8) & np.uint8(0x7F)
+        _Items(octets, 1).lay(out, starts)
+
+
+_Piece = _Items | _Varints | _Head
+
+
+def _total(pieces: Sequence[_Piece] | Sequence[_Tag], rows: int) -> Array:
+    total = np.zeros(rows, np.int64)
+    for piece in pieces:
+        total += piece.lengths
+    return total
+
+
+def _field_pieces(section: int, name: str, values: Array | Sparse) -> list[_Piece]:
     rows = len(values)
+    behind: list[_Piece] = []
     if isinstance(values, Sparse):
         counts = np.diff(values.indptr)
-        there = np.arange(int(counts.max(initial=0))) < counts[:, None]
-        cells = np.zeros(there.shape, values.data.dtype)
-        keys = np.zeros(there.shape, np.uint64)
-        first, last = values.indptr[0], values.indptr[-1]
-        cells[there] = values.data[first:last]
-        keys[there] = values.indices[first:last]
-        width = np.full((rows, 1), values.width, np.uint64)
-        tensor = [
-            *_packed(1, _values(cells, there)),
-            *_packed(2, _varints(keys, there)),
-            *_packed(3, _varints(width, np.ones((rows, 1), bool))),
-        ]
         dtype = values.data.dtype
+        content = _numbers(values.data, counts, rows)
+        keys = _Varints(values.indices, counts)
+        shape = np.frombuffer(_delimited(3, varint(values.width)), np.uint8)
+        behind = [_Head([_Tag(b"\x12", keys.lengths, always=False)]), keys, _Items(np.tile(shape, (rows, 1)), 1)]
     else:
-        tensor, dtype = _packed(1, _values(values, np.ones(values.shape, bool))), values.dtype
-    key = np.tile(np.frombuffer(_delimited(1, name.encode()), np.uint8), (rows, 1))
-    value = _wrapped(2, _wrapped(_TENSOR_NUMBERS[dtype], tensor, rows), rows)
-    return _wrapped(section, [_Part(key, np.ones(key.shape, bool)), *value], rows)
+        dtype = values.dtype
+        content = _numbers(values.reshape(-1), values.shape[1], rows)
+    first = _Tag(b"\x0a", content.lengths, always=False)
+    tensor = _Tag(
+        varint(_TENSOR_NUMBERS[dtype] << 3 | 2), first.lengths + content.lengths + _total(behind, rows), always=True
+    )
+    value = _Tag(_delimited(1, name.encode()) + b"\x12", tensor.lengths + tensor.content, always=True)
+    entry = _Tag(varint(section << 3 | 2), value.lengths + value.content, always=True)
+    return [_Head([entry, value, tensor, first]), content, *behind]
 
 
-def _values(cells: Array, there: Array) -> _Part:
-    if cells.dtype.kind == "i":
-        return _varints(cells.astype(np.int64).view(np.uint64), there)
-    size = cells.dtype.itemsize
-    octets = np.ascontiguousarray(cells).view(np.uint8).reshape(len(cells), cells.shape[1] * size)
-    return _Part(octets, np.repeat(there, size, axis=1))
-
-
-def _varints(values: Array, there: Array) -> _Part:
-    """Write base-128 numbers, each in as many columns as the largest needs."""
-    largest = int(values.max(initial=0))
-    columns = max(1, -(-largest.bit_length() // _VARINT_BITS))
-    if largest < 1 << 32:
-        values = values.astype(np.uint32)
-    octets = np.empty((*values.shape, columns), np.uint8)
-    counts = np.empty((*values.shape, columns), bool)
-    counts[..., 0] = there
-    for column in range(columns):
-        octets[..., column] = values & values.dtype.type(0x7F)
-        if column + 1 < columns:
-            values = values >> values.dtype.type(_VARINT_BITS)
-            more = values > 0
-            octets[..., column] |= more.view(np.uint8) << np.uint8(_VARINT_BITS)
-            counts[..., column + 1] = more & there
-    shape = len(values), values.shape[1] * columns
-    return _Part(octets.reshape(shape), counts.reshape(shape))
-
-
-def _packed(number: int, content: _Part) -> list[_Part]:
-    """Frame a packed field; protobuf leaves it out of the records where it is empty."""
-    return _framed(number, content.lengths(), [content], always=False)
-
-
-def _wrapped(number: int, parts: list[_Part], rows: int) -> list[_Part]:
-    """Frame a message; it is there also where it is empty."""
-    return _framed(number, sum((part.lengths() for part in parts), np.zeros(rows, np.int64)), parts, always=True)
-
-
-def _framed(number: int, lengths: Array, parts: list[_Part], *, always: bool) -> list[_Part]:
-    there = (lengths > 0)[:, None] | always
-    tag = np.full(there.shape, number << 3 | 2, np.uint8)
-    return [_Part(tag, there), _varints(lengths.astype(np.uint64)[:, None], there), *parts]
+def _numbers(values: Array, counts: Array | int, rows: int) -> _Items | _Varints:
+    if values.dtype.kind == "i":
+        return _Varints(values, np.full(rows, counts) if isinstance(counts, int) else counts)
+    items = np.ascontiguousarray(values).view(np.uint8)
+    if isinstance(counts, int):
+        return _Items(items.reshape(rows, counts * values.dtype.itemsize), 1)
+    return _Items(items.reshape(-1, values.dtype.itemsize), counts)

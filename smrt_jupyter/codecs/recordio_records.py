@@ -1,7 +1,8 @@
 """Reading recordio-protobuf: records to columns, with every length checked before anything is allocated for it.
 
 Replies of one model nearly always have records of one length, so the first record is parsed and all others are compared
-with it as an array; only where they differ is each record parsed on its own.
+with it as an array. Where lengths differ all records are walked side by side, see `recordio_walk`; only where they are
+made differently is each record parsed on its own.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smrt_jupyter.codecs.recordio_frames import FEATURES, LABEL, MAGIC, Sparse
+from smrt_jupyter.codecs.recordio_varints import LAST_OF_VARINT, VARINT_BYTES, read_varints, varint_stops
+from smrt_jupyter.codecs.recordio_walk import Packed, walk
 from smrt_jupyter.errors import CodecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from smrt_jupyter.tables import Array
 
 _MAGIC_BYTES = struct.pack("<I", MAGIC)
 _TENSORS: dict[int, np.dtype[Any]] = {2: np.dtype("<f4"), 3: np.dtype("<f8"), 7: np.dtype("<i4")}
@@ -25,11 +30,9 @@ _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 _VALUES, _KEYS, _SHAPE = 1, 2, 3
 _ALONE = {2: _FIXED32, 3: _FIXED64, 7: _VARINT}  # the wire type of a value that is not packed with others
 _STEPS = {2: 4, 3: 8, 7: 1}
-_LAST_OF_VARINT = 0x7F
-_VARINT_BYTES = 10
 _LENGTH_BITS = 29
-_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 _BLOCK = 1 << 16
+_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 
 
 def _broken(what: str) -> CodecError:
@@ -76,13 +79,13 @@ def _payloads(body: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 def _read_varint(body: bytes, at: int, stop: int) -> tuple[int, int]:
     value = 0
-    for shift in range(0, 7 * _VARINT_BYTES, 7):
+    for shift in range(0, 7 * VARINT_BYTES, 7):
         if at >= stop:
             raise _broken("a number is cut short")
         byte = body[at]
         at += 1
         value |= (byte & 0x7F) << shift
-        if byte <= _LAST_OF_VARINT:
+        if byte <= LAST_OF_VARINT:
             return value, at
     raise _broken("a number is longer than 10 bytes")
 
@@ -161,42 +164,16 @@ def _parse_value(body: bytes, start: int, stop: int) -> _Tensor:
     return tensor
 
 
-def _varints(packed: bytes | bytearray) -> np.ndarray[Any, Any]:
-    """Read packed base-128 numbers; in blocks, because the work needs many times their bytes."""
-    octets = np.frombuffer(packed, np.uint8)
-    if not len(octets):
-        return np.empty(0, np.uint64)
-    if octets[-1] > _LAST_OF_VARINT:
-        raise _broken("a number is cut short")
-    out = np.empty(int(np.count_nonzero(octets <= _LAST_OF_VARINT)), np.uint64)
-    at = done = 0
-    while at < len(octets):
-        block = octets[at : at + _BLOCK]
-        stops = np.flatnonzero(block <= _LAST_OF_VARINT) + 1
-        sizes = np.diff(stops, prepend=0)
-        if not len(stops) or sizes.max() > _VARINT_BYTES:
-            raise _broken("a number is longer than 10 bytes")
-        starts = stops - sizes
-        values = np.zeros(len(stops), np.uint64)
-        for byte in range(int(sizes.max())):
-            here = sizes > byte
-            values[here] |= (block[starts[here] + byte] & np.uint8(0x7F)).astype(np.uint64) << np.uint64(7 * byte)
-        out[done : done + len(values)] = values
-        done += len(values)
-        at += int(stops[-1])
-    return out
-
-
 # --- columns ---------------------------------------------------------------------------------------------------------
 
 
 class _Column:
-    """One named field of all records: the bytes of its values one after another, and how many each record has."""
+    """One named field, gathered record by record."""
 
     def __init__(self, kind: int) -> None:
         self.kind = kind
         self.values, self.keys = bytearray(), bytearray()
-        self.counts, self.key_counts = array("q"), array("q")
+        self.values_sizes, self.keys_sizes = array("q"), array("q")
         self.pieces: list[list[bytes]] = []
         self.shape = bytearray()
         self.shapes_differ = False
@@ -207,49 +184,79 @@ class _Column:
         if self.kind == _BYTES:
             self.pieces.append(tensor.pieces)
             return
-        self.shapes_differ = self.shapes_differ or (bool(self.counts) and tensor.shape != self.shape)
+        self.shapes_differ = self.shapes_differ or (bool(self.values_sizes) and tensor.shape != self.shape)
         self.shape = tensor.shape
         self.values += tensor.values
         self.keys += tensor.keys
-        self.counts.append(self._count(tensor.values))
-        self.key_counts.append(_count_varints(tensor.keys))
-
-    def _count(self, content: bytearray) -> int:
-        return len(content) // _TENSORS[self.kind].itemsize if self.kind != _INT32 else _count_varints(content)
+        self.values_sizes.append(len(tensor.values))
+        self.keys_sizes.append(len(tensor.keys))
 
     def assembled(self, name: str) -> Any:
-        """Make a matrix, a sparse matrix, or a list where the records have different lengths."""
         if self.kind == _BYTES:
             return [pieces[0] if len(pieces) == 1 else pieces for pieces in self.pieces]
-        dtype, counts = _TENSORS[self.kind], np.asarray(self.counts)
-        whole = self.kind == _INT32
-        values = _varints(self.values).astype("<i4") if whole else np.frombuffer(bytes(self.values), dtype)
-        shape = [] if self.shapes_differ else _varints(self.shape).tolist()
-        # A sparse row without a value has a shape and nothing else.
-        if self.keys or (shape and not counts.any()):
-            return self._sparse(name, values, shape)
-        if (counts == counts[0]).all():
-            return _shaped(values.reshape(len(counts), int(counts[0])), shape)
-        return np.split(values, np.cumsum(counts)[:-1])
-
-    def _sparse(self, name: str, values: np.ndarray[Any, Any], shape: list[int]) -> Sparse:
-        if self.key_counts != self.counts:
-            raise _broken(f"field {name!r} has another number of keys than of values")
-        if self.shapes_differ:
-            raise _broken(f"the records disagree about the number of columns of field {name!r}")
-        keys = _varints(self.keys)
-        width = shape[0] if len(shape) == 1 else int(keys.max(initial=np.uint64(0))) + 1
-        if len(shape) > 1 or width > np.iinfo(np.int64).max or (keys >= np.uint64(width)).any():
-            raise _broken(f"field {name!r} has keys outside of its shape")
-        indptr = np.concatenate(([0], np.cumsum(np.asarray(self.counts))))
-        return Sparse(values, keys.astype(np.int64), indptr, width)
+        values_sizes, keys_sizes = np.asarray(self.values_sizes), np.asarray(self.keys_sizes)
+        shape = None if self.shapes_differ else bytes(self.shape)
+        return _assembled(
+            name, Packed(self.kind, bytes(self.values), values_sizes, bytes(self.keys), keys_sizes, shape)
+        )
 
 
-def _count_varints(content: bytearray) -> int:
-    return int(np.count_nonzero(np.frombuffer(content, np.uint8) <= _LAST_OF_VARINT))
+def _assembled(name: str, field: Packed) -> Any:
+    """Make a matrix, a sparse matrix, or a list where the records have different lengths."""
+    dtype = _TENSORS[field.kind]
+    if field.kind == _INT32:
+        values, counts = _varints(field.values, field.values_sizes, np.dtype("<u4"))
+        values = values.view(dtype)
+    else:
+        values, counts = np.frombuffer(field.values, dtype), field.values_sizes // dtype.itemsize
+    shape = _numbers(field.shape).tolist() if field.shape else []
+    # A sparse row without a value has a shape and nothing else.
+    if field.keys or (shape and not counts.any()):
+        return _sparse(name, field, values, counts, shape)
+    if (counts == counts[0]).all():
+        return _shaped(values.reshape(len(counts), int(counts[0])), shape)
+    return np.split(values, np.cumsum(counts)[:-1])
 
 
-def _shaped(matrix: np.ndarray[Any, Any], shape: list[int]) -> np.ndarray[Any, Any]:
+def _sparse(name: str, field: Packed, values: Array, counts: Array, shape: list[int]) -> Sparse:
+    keys, key_counts = _varints(field.keys, field.keys_sizes, np.dtype("<u8"))
+    if not np.array_equal(key_counts, counts):
+        raise _broken(f"field {name!r} has another number of keys than of values")
+    if field.shape is None:
+        raise _broken(f"the records disagree about the number of columns of field {name!r}")
+    width = shape[0] if len(shape) == 1 else int(keys.max(initial=np.uint64(0))) + 1
+    if len(shape) > 1 or width > np.iinfo(np.int64).max or (keys >= np.uint64(width)).any():
+        raise _broken(f"field {name!r} has keys outside of its shape")
+    indptr = np.concatenate(([0], np.cumsum(counts)))
+    return Sparse(values, keys.astype(np.int64), indptr, width)
+
+
+def _varints(packed: bytes, sizes: Array, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Read the packed numbers of all records, and count those of each; in blocks that stay in the processor's cache."""
+    octets = np.frombuffer(packed, np.uint8)
+    ends = np.cumsum(sizes)
+    if (octets[ends[sizes > 0] - 1] > LAST_OF_VARINT).any():
+        raise _broken("a number is cut short")
+    values, counts = [np.empty(0, dtype)], np.empty(len(sizes), np.int64)
+    row = start = 0
+    while row < len(sizes):
+        stop = max(row + 1, int(np.searchsorted(ends, start + _BLOCK, "right")))
+        block = octets[start : ends[stop - 1]]
+        stops = varint_stops(block)
+        counts[row:stop] = np.diff(np.searchsorted(stops, ends[row:stop] - start, "right"), prepend=0)
+        part = read_varints(block, stops, dtype)
+        if part is None:
+            raise _broken("a number is longer than 10 bytes")
+        values.append(part)
+        row, start = stop, int(ends[stop - 1])
+    return np.concatenate(values), counts
+
+
+def _numbers(packed: bytes) -> Array:
+    return _varints(packed, np.array([len(packed)]), np.dtype("<u8"))[0]
+
+
+def _shaped(matrix: Array, shape: list[int]) -> Array:
     if not shape:
         return matrix
     product = 1
@@ -283,6 +290,11 @@ def read(body: bytes) -> tuple[int, dict[tuple[int, str], Any]]:
     alike = _read_alike(body)
     if alike is not None:
         return alike
+    walked = walk(body)
+    if walked is not None:
+        rows, fields = walked
+        named = ((section, _text(name), field) for (section, name), field in fields.items())
+        return rows, {(section, name): _assembled(name, field) for section, name, field in named}
     columns: dict[tuple[int, str], _Column] = {}
     rows = 0
     for buffer, start, stop in _payloads(body):
@@ -322,6 +334,6 @@ def _read_alike(body: bytes) -> tuple[int, dict[tuple[int, str], Any]] | None:
     fields = {}
     for key, tensor in record.items():
         values = np.ascontiguousarray(octets[:, slice(*tensor.where[0])]).view(_TENSORS[tensor.kind])
-        shape = _varints(tensor.shape).tolist()
+        shape = _numbers(bytes(tensor.shape)).tolist()
         fields[key] = _shaped(values, shape)
     return len(octets), fields
