@@ -10,7 +10,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter.errors import PartialResultError, SmrtError
-from smrt_jupyter.magic.options import did_you_mean
+from smrt_jupyter.magic.advice import as_options
+from smrt_jupyter.magic.options import did_you_mean, known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,19 +61,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(told.run(told) or 0)
     except KeyboardInterrupt as stopped:
-        print(f"smrt-jupyter: {_line(stopped) if isinstance(stopped, SmrtError) else 'stopped'}", file=sys.stderr)
+        said = _line(stopped, commands[told.command]) if isinstance(stopped, SmrtError) else "stopped"
+        print(f"smrt-jupyter: {said}", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         if told.traceback:
             raise
         kind = "" if isinstance(error, SmrtError) else f"{type(error).__name__}: "
-        print(f"smrt-jupyter: {kind}{_line(error)}", file=sys.stderr)
+        print(f"smrt-jupyter: {kind}{_line(error, commands[told.command])}", file=sys.stderr)
         return FAILED
 
 
-def _line(error: BaseException) -> str:
-    if isinstance(error, SmrtError) and "`error." in error.next_step:
-        error.next_step = ""  # Python's, and there is none here
+# What an error advises for Python, and what it comes to on a command line.
+_ON_A_COMMAND_LINE = {
+    ", or look at the whole with `.invoke(...).value`": "",
+    "`Endpoint.list()`": "`aws sagemaker list-endpoints`",
+}
+
+
+def _line(error: BaseException, command: Parser) -> str:
+    if isinstance(error, SmrtError):
+        advice = "" if "`error." in error.next_step else error.next_step  # Python's, and there is none here
+        for python, words in _ON_A_COMMAND_LINE.items():
+            advice = advice.replace(python, words)
+        error.next_step = as_options(advice, known(command))
     return " ".join(str(error).split())
 
 

@@ -251,7 +251,7 @@ class EndpointNotFound(InvokeError):  # noqa: N818 - says what is, without a suf
 class ValidationFailed(InvokeError):  # noqa: N818 - the service says ValidationError, which is a family here
     """The service refused the request as it stands; nothing was run."""
 
-    next_step = "Correct the member that it names."
+    next_step = "Correct what it names."
 
 
 class PayloadTooLarge(InvokeError):  # noqa: N818 - HTTP's own name for 413

@@ -132,9 +132,11 @@ def test_serve_takes_the_port_that_it_is_given(model: Path) -> None:
         (("serve", "nowhere:model", "--name", "x"), 1, "nowhere"),
         (("serve", "math:sqrt", "--name", "not_allowed"), 1, "not_allowed"),
         (("predict", "churn", "none.csv", "out.csv", "--region", "us-east-1"), 1, "none.csv"),
+        (("predict", "churn", "in.csv", "out.csv"), 1, "Name a `--region`, set AWS_REGION, or run"),
     ],
 )
 def test_a_mistake_is_one_line_on_stderr(home: Path, words: tuple[str, ...], code: int, message: str) -> None:
+    (home / "in.csv").write_text("a\n1\n")
     done = run(*words)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
@@ -208,6 +210,26 @@ def test_lab_says_what_it_lacks(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(SmrtError, match=r"JupyterLab is not installed. pip install 'smrt-jupyter\[lab\]'"):
         lab()
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (
+            ("sums", "--path", "nowhere", "--accept", "application/json"),
+            r"Point `--path` \(JMESPath\) at the answers\.$",
+        ),
+        (("none",), r"the `--region` and the `--profile`: `aws sagemaker list-endpoints` shows what is there\."),
+    ],
+)
+def test_an_error_advises_what_can_be_done_on_a_command_line(
+    home: Path, runtime: LocalRuntime, words: tuple[str, ...], advice: str
+) -> None:
+    runtime.deploy("sums", lambda frame: frame.sum(axis="columns"))
+    (home / "in.csv").write_text("a,b\n1,2\n")
+    done = run("predict", words[0], "in.csv", "out.csv", *words[1:], **runtime.environ)
+    assert done.returncode == 1
+    assert re.search(advice, done.stderr)
 
 
 def test_predict_scores_a_file_and_sends_only_what_is_missing(home: Path, runtime: LocalRuntime) -> None:

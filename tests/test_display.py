@@ -132,10 +132,28 @@ def test_a_table_is_shown_with_its_index(table: object) -> None:
     assert shown["text/plain"].endswith("2 rows")
 
 
+@pytest.mark.parametrize(
+    ("answers", "head"),
+    [
+        (pd.Series([0.5] * 100), "prediction"),
+        (pd.Series([0.5] * 100, name=""), "prediction"),
+        (pd.Series([0.5] * 3, name="score"), "score"),
+        (pl.Series([0.5] * 3), "prediction"),
+        (pl.Series("score", [0.5] * 3), "score"),
+        (pa.chunked_array([[0.5] * 3]), "prediction"),
+    ],
+)
+def test_one_answer_a_row_stands_below_its_name_or_the_word_prediction(answers: object, head: str) -> None:
+    shown = Page(bundle(answers, "")["text/html"])
+    assert [tag for tag, _ in shown.elements].count("thead") == 1
+    assert shown.text.split()[0] == head
+
+
 def test_a_long_table_shows_its_ends_and_its_size() -> None:
     page = Page(bundle(pd.DataFrame({"a": range(100_000)}), "")["text/html"])
     assert "99999" in page.text
-    assert "100,000 rows x 1 columns" in page.text
+    assert "100,000 rows x 1 column" in page.text
+    assert "100,000 rows x 1 columns" not in page.text
     assert len(page.text) < 2000
 
 
@@ -211,6 +229,11 @@ def test_what_has_no_form_of_its_own_is_shown_as_text() -> None:
 
 def test_a_cut_through_a_character_is_still_text() -> None:
     assert bytes_told("äöü".encode(), 3) == "ä … (3 more bytes)"
+
+
+def test_a_line_end_at_the_end_leaves_no_empty_line_above_the_footer() -> None:
+    assert bundle(b"0.5\n0.25\n", "200")["text/plain"] == "0.5\n0.25\n200"
+    assert facts({"first_body": "1,2\n3,4\n"})["text/plain"] == "first body  1,2\n            3,4"
 
 
 def test_a_description_is_a_table_of_facts() -> None:

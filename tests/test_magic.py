@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import re
 import subprocess
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-from smrt_jupyter import Endpoint, LocalRuntime, PartialResultError, errors, magic
+from smrt_jupyter import Endpoint, LocalRuntime, PartialResultError, Policy, errors, magic
 from smrt_jupyter.codecs.libsvm import LibSVM
 from smrt_jupyter.endpoint import NO_MEMBERS
 from smrt_jupyter.errors import OptionError
@@ -280,7 +283,8 @@ def test_a_table_is_shown_with_its_index_and_a_footer(cells: Cells, sums: Endpoi
     cells("%sagemaker sums --data table")
     [shown] = cells.outputs
     assert "<th>x</th>" in shown["text/html"]
-    assert "2 rows · 1 request" in shown["text/plain"]
+    assert re.search(r"\n2 rows · 1 request · \d+ ms · 16 bytes sent$", shown["text/plain"])
+    assert "<th>prediction</th>" in shown["text/html"]
 
 
 def test_what_a_model_sends_is_text_and_nothing_else(cells: Cells, runtime: LocalRuntime) -> None:
@@ -328,6 +332,13 @@ def test_help_fits_a_screen(cells: Cells) -> None:
     assert len(lines) <= 45
     assert max(map(len, lines)) <= 110
     assert all(option in cells.shown for option in known(magic.parser()))
+
+
+def test_the_columns_of_the_help_are_aligned(cells: Cells) -> None:
+    cells("%sagemaker --help")
+    explained = [re.match(r"  (-\w, |    )--\S+( \S+)? {2,}(?=\S)", line) for line in cells.shown.splitlines()]
+    assert len({found.end() for found in explained if found}) == 1
+    assert cells.shown.strip() == magic.SageMakerMagics.sagemaker.__doc__  # what `%%sagemaker?` shows
 
 
 # -- instead of sending -------------------------------------------------------------------------------------------
@@ -420,12 +431,131 @@ def test_both_halves_of_the_code_run_whatever_the_notebook_says(
         assert bodies == [sent]
 
 
+MIXED = pd.DataFrame(
+    {
+        "area": [50.5, None, 1e-7, 80.0, 120.0],
+        "rooms": [2, 3, 5, 1, 2],
+        "sold": [True, False, True, True, False],
+        "town": ["Köln", None, 'a "b", c', "", "Ulm"],
+    },
+    index=list("vwxyz"),
+)
+NUMBERS = MIXED[["area", "rooms"]]
+WITHOUT_THIS_PACKAGE = {
+    "text/csv": {
+        "mixed": MIXED,
+        "numbers": NUMBERS,
+        "booleans": MIXED[["rooms", "sold"]],
+        "dates": pd.DataFrame({"at": pd.date_range("2024-01-01", periods=5, freq="h"), "rooms": range(5)}),
+        "series": MIXED["town"],
+        "array": NUMBERS.to_numpy(),
+        "polar": pl.DataFrame({"rows": [1.5, 2.0], "row": ["a", "b"]}),
+        "arrow": pa.table({"a": [1.5, 2.0]}),
+    },
+    "text/csv;header=present": {"mixed": MIXED, "numbers": NUMBERS},
+    "application/json": {
+        "rows": MIXED[["rooms", "town"]],
+        "numbers": MIXED[["rooms"]],
+        "array": MIXED[["rooms"]].to_numpy(),
+        "polar": pl.DataFrame({"rows": [1.5, 2.0], "row": ["a", "b"]}),
+        "arrow": pa.table({"rows": [1.5, None], "row": ["a", "b"]}),
+        "mapping": {"inputs": ["ü", 1.5, None]},
+    },
+    "application/json --template instances": {"rows": MIXED[["rooms", "town"]], "lists": [[1, 2], [3, 4]]},
+    "application/json --template features": {"mixed": MIXED[["rooms", "sold"]], "array": np.arange(6).reshape(3, 2)},
+    "application/json --template dataframe_split": {"mixed": MIXED[["rooms", "town"]]},
+    "application/json --template dataframe_records": {"mixed": MIXED[["rooms", "town"]]},
+    "application/json --template inputs": {"series": MIXED["town"].fillna("")},
+    "application/jsonlines": {"mixed": MIXED[["rooms", "town"]], "array": np.arange(6).reshape(3, 2)},
+    "application/x-npy": {
+        "numbers": NUMBERS,
+        "booleans": MIXED[["area", "sold"]],
+        "series": MIXED["rooms"],
+        "array": NUMBERS.to_numpy(),
+        "cube": np.zeros((2, 3, 4)),
+        "polar": pl.DataFrame({"a": [1.5, 2.0], "b": [0.5, 1.0]}),
+    },
+}
+
+
+@pytest.mark.parametrize("endpoint", ["echo", "few"])
+@pytest.mark.parametrize(
+    ("content_type", "name"), [(each, name) for each, named in WITHOUT_THIS_PACKAGE.items() for name in named]
+)
+def test_the_code_for_boto3_sends_the_same_bytes_without_this_package(  # noqa: PLR0913, PLR0917 - fixtures
+    cells: Cells,
+    runtime: LocalRuntime,
+    monkeypatch: pytest.MonkeyPatch,
+    endpoint: str,
+    content_type: str,
+    name: str,
+) -> None:
+    """Also in several requests, and whatever the variable is called."""
+    bodies: list[bytes] = []
+    whole = runtime.deploy("echo", lambda body: bodies.append(body) or b"[]", takes="body")
+    data = WITHOUT_THIS_PACKAGE[content_type][name]
+    cells.names |= {"echo": whole, "few": whole.replace(policy=Policy(chunk_rows=2, concurrency=1)), name: data}
+    for name_of, value in runtime.environ.items():
+        monkeypatch.setenv(name_of, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with contextlib.suppress(errors.SmrtError):  # nobody answers a row each here
+        cells(f"%sagemaker {endpoint} --data {name} --content-type {content_type}")
+    sent = sorted(bodies)
+    bare = str(cells(f"%sagemaker {endpoint} --data {name} --content-type {content_type} --code"))
+    bare = bare.partition("# With boto3")[2]
+    assert "smrt_jupyter" not in bare
+    bodies.clear()
+    exec(bare, {name: data})  # what is shown is to be run
+    assert sorted(bodies) == sent
+
+
+def test_the_code_for_boto3_says_why_it_needs_this_package(cells: Cells, sums: Endpoint) -> None:
+    cells.names["table"] = TABLE
+    code = str(cells("%sagemaker sums -d table --code --content-type application/x-recordio-protobuf"))
+    assert "# pandas, NumPy and json alone do not write these bytes, so this package does.\n" in code
+
+
+def test_the_code_of_many_requests_is_a_short_loop(cells: Cells, sums: Endpoint) -> None:
+    cells.names["few"] = sums.replace(policy=Policy(chunk_rows=10))
+    cells.names["table"] = pd.DataFrame({"a": range(1000)})
+    code = str(cells("%sagemaker few -d table --code"))
+    assert "for start in range(0, 1000, 10):\n    rows = table.iloc[start : start + 10]\n" in code
+    assert "# Tried on 16 of these 100 bodies.\n" in code
+    cells.names["table"] = cells.names["table"][:0]
+    assert "for start, stop in []:" in str(cells("%sagemaker few -d table --code"))
+
+
 def test_list_and_describe_say_what_there_is(cells: Cells, sums: Endpoint) -> None:
     listed = cells("%sagemaker sums --list")
     assert list(listed["name"]) == ["sums"]
+    assert listed["created"].dt.tz is not None
+    told = cells.outputs[0]["text/plain"]
+    assert re.search(
+        r"sums  InService  \d{4}-\d\d-\d\d \d\d:\d\d \w+  \d{4}-\d\d-\d\d \d\d:\d\d \w+\n1 endpoint$", told
+    )
+    assert "..." not in told
     described = cells("%sagemaker sums --describe")
     assert described.status == "InService"
     assert "AllTraffic" in cells.outputs[0]["text/html"] if cells.outputs else "AllTraffic" in cells.shown
+
+
+def test_a_list_of_no_endpoints_says_so(cells: Cells, runtime: LocalRuntime) -> None:
+    cells(f"%sagemaker --list --endpoint-url {runtime.url}")
+    assert "There are no endpoints in this region" in cells.outputs[0]["text/plain"]
+
+
+def test_a_column_that_is_a_number_can_name_the_models(cells: Cells, runtime: LocalRuntime) -> None:
+    cells.names["many"] = runtime.deploy("many", models={"a.tar.gz": lambda _: [1], "b.tar.gz": lambda _: [2]})
+    cells.names["table"] = pd.DataFrame([[0.5, "b.tar.gz"], [0.5, "a.tar.gz"]])
+    assert cells("%sagemaker many --data table --target-model-column 1").tolist() == [2, 1]
+
+
+def test_an_error_advises_options_and_not_parameters_of_python(cells: Cells, sums: Endpoint) -> None:
+    cells.names["table"] = TABLE
+    with pytest.raises(errors.AnswerError, match=r"Point `--path` .* look at the whole with `--raw`\."):
+        cells("%sagemaker sums --data table --path nowhere")
+    with pytest.raises(errors.CredentialsError, match=r"Name a `--region`, set AWS_REGION"):
+        cells("%sagemaker other --data table")
 
 
 def test_a_journal_makes_the_second_run_send_nothing(cells: Cells, sums: Endpoint, runtime: LocalRuntime) -> None:
@@ -485,8 +615,12 @@ def test_a_table_goes_through_an_asynchronous_endpoint_in_chunks_too(cells: Cell
     ("line", "message"),
     [
         ("%sagemaker sums --regoin x", "There is no option --regoin. Did you mean --region?"),
-        ("%sagemaker sums --data", "Argument --data/-d: expected one argument."),
+        ("%sagemaker sums --data", "--data/-d has no value."),
+        ("%sagemaker sums --raw=yes --data table", "--raw takes no value, not even 'yes'."),
+        ("%sagemaker later --async --request-ttl-seconds x", "--request-ttl-seconds takes a whole number, not 'x'."),
         ("%sagemaker sums extra --data table", "extra is one word too many: sums is the endpoint."),
+        ("%sagemaker sums table", "What is sent is named with `--data table`."),
+        ("%sagemaker sums --data tble", "Did you mean table? It is evaluated as Python;"),
         ("%sagemaker sums --data tabel", "NameError: name 'tabel' is not defined. Did you mean table?"),
         ("%sagemaker sums --data table.nothing", "AttributeError"),
         ("%sagemaker sums", "There is nothing to send."),

@@ -3,7 +3,7 @@
 To add one of your own, subclass `Codec` and pass an instance as ``content_type=``, call `register_codec`, or publish it
 under the entry-point group ``smrt_jupyter.codecs`` with its content type, ``text/x-mine`` or ``mine/*``, for a name.
 Objects with the SageMaker SDK's ``CONTENT_TYPE`` and ``serialize`` work as they are. To add one here, write a file in
-this folder and a line in the table below.
+this folder and a line in the table of ``content_types.py``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter.codecs.base import Codec, MediaType, Writer
 from smrt_jupyter.codecs.guesses import for_data
+from smrt_jupyter.content_types import BUILT_IN
 from smrt_jupyter.errors import CodecError
 
 __all__ = [
@@ -32,46 +33,6 @@ __all__ = [
     "reader_of",
     "register_codec",
 ]
-
-BUILT_IN = {
-    "text/csv": "csv:CSV",
-    "application/csv": "csv:CSV",
-    "application/json": "json:JSON",
-    "text/json": "json:JSON",
-    "application/jsonlines": "json:JSONLines",
-    "application/x-jsonlines": "json:JSONLines",
-    "application/jsonl": "json:JSONLines",
-    "application/x-jsonl": "json:JSONLines",
-    "application/json-lines": "json:JSONLines",
-    "application/x-ndjson": "json:JSONLines",
-    "application/ndjson": "json:JSONLines",
-    "application/jsons": "json:JSONLines",
-    "text/jsonl": "json:JSONLines",
-    "application/x-npy": "numpy:Npy",
-    "application/npy": "numpy:Npy",
-    "application/x-npz": "npz:Npz",
-    "application/x-recordio-protobuf": "recordio:RecordIO",
-    "text/libsvm": "libsvm:LibSVM",
-    "text/x-libsvm": "libsvm:LibSVM",
-    "application/x-parquet": "arrow:Parquet",
-    "application/vnd.apache.parquet": "arrow:Parquet",
-    "application/parquet": "arrow:Parquet",
-    "application/vnd.apache.arrow.stream": "arrow:ArrowStream",
-    "application/vnd.apache.arrow.file": "arrow:ArrowFile",
-    "application/x-image": "images:Image",
-    "image/*": "images:Image",
-    "audio/*": "audio:Audio",
-    "application/vnd.sagemaker-triton.binary+json": "triton:Triton",
-    "tensor/pt": "tensor:TorchTensor",
-    "text/plain": "text:Text",
-    "application/x-text": "text:Text",
-    "text/*": "text:Text",
-    "application/xml": "text:Text",
-    "application/octet-stream": "text:Raw",
-    "application/x-binary": "text:Raw",
-    "file-path/raw-bytes": "text:Raw",
-}
-"""Every content type that is known from the start, and the class that is loaded when it is needed."""
 
 _names: list[str] = [essence for essence in BUILT_IN if not essence.endswith("/*")]
 _names += ["image/png", "image/jpeg", "audio/wav"]

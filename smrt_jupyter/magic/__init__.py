@@ -19,6 +19,7 @@ from traitlets import Bool, Unicode
 from smrt_jupyter.errors import CredentialsError, EndpointNotFound, OptionError, SmrtError
 from smrt_jupyter.magic import cell as cells
 from smrt_jupyter.magic import expressions, shortcuts
+from smrt_jupyter.magic.advice import ERROR_NAME, in_a_cell
 from smrt_jupyter.magic.options import (
     ALONE,
     OF_TABLES,
@@ -29,10 +30,11 @@ from smrt_jupyter.magic.options import (
     deed_of,
     did_you_mean,
     help_text,
+    known,
     option,
     parse,
 )
-from smrt_jupyter.magic.presenter import Presenter, run_footer, stream_footer
+from smrt_jupyter.magic.presenter import Presenter, listing, run_footer, stream_footer
 
 if TYPE_CHECKING:
     import argparse
@@ -44,9 +46,6 @@ if TYPE_CHECKING:
     from smrt_jupyter.endpoint import Endpoint
     from smrt_jupyter.magic.completion import Completer
     from smrt_jupyter.reply import Reply
-
-ERROR_NAME = "_error"
-"""What the last error is called in the notebook, so that ``_error.logs()`` and ``_error.partial`` can be asked for."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -83,7 +82,7 @@ class SageMakerMagics(Magics):
     @argument_group("What is sent, and what comes of it")
     @argument("--data", "-d", metavar="EXPRESSION", help="a table, array, list, dict, bytes or Path; file://NAME")
     @argument("--out", "-o", metavar="NAME", help="store the value under this name and show nothing")
-    @argument("--template", help="rows as JSON: instances, features, inputs, messages, … or '{\"rows\": $records}'")
+    @argument("--template", help="rows as JSON: instances, features, inputs, … or '{\"rows\": $records}'")
     @argument("--path", metavar="JMESPATH", help="where the answers are in the reply")
     @argument("--journal", metavar="FILE", help="keep finished rows; the next run sends only what is missing")
     @argument("--target-model-column", metavar="COLUMN", help="names each row's model of a multi-model endpoint")
@@ -134,7 +133,7 @@ class SageMakerMagics(Magics):
             return self._do(line, cell)
         except SmrtError as error:
             self.shell.user_ns[ERROR_NAME] = error
-            error.next_step = error.next_step.replace("`error.", f"`{ERROR_NAME}.")
+            error.next_step = in_a_cell(error.next_step, known(parser()))
             if isinstance(error, EndpointNotFound | CredentialsError) and error.endpoint:
                 meant = did_you_mean(error.endpoint, {each.name for each in self._endpoints()} - {error.endpoint})
                 error.next_step = f"{meant} {error.next_step}".strip()
@@ -248,18 +247,23 @@ class SageMakerMagics(Magics):
         return value, "", content_type
 
     def _evaluate(self, name: str, expression: str) -> Any:
-        return expressions.evaluate(name, expression, self.shell.user_global_ns, self.shell.user_ns)
+        shell = self.shell
+        return expressions.evaluate(name, expression, shell.user_global_ns, shell.user_ns, shell.user_ns_hidden)
 
     # -- deeds ----------------------------------------------------------------------------------------------------
 
     def _score(self, endpoint: Endpoint, table: Any, told: argparse.Namespace) -> Any:
         from smrt_jupyter import display
+        from smrt_jupyter.tables import Table
 
+        column = told.target_model_column
+        if column is not None:  # a column may be named by a number, and a word of the line is none
+            column = next((name for name in Table.of(table).columns or () if str(name) == column), column)
         answers, report = endpoint.score(
             table,
             progress=self.progress,
             journal=told.journal,
-            target_model_column=told.target_model_column,
+            target_model_column=column,
             asynchronous=True if told.s3_input else None,
             s3_input_prefix=told.s3_input,
         )
@@ -306,7 +310,8 @@ class SageMakerMagics(Magics):
         place = {
             each: getattr(told, each) or getattr(named, each, None) or getattr(self, each) or None for each in PLACE
         }
-        return Endpoint.list(**place)
+        listed = Endpoint.list(**place)
+        return self.presenter.present(listed, lambda: listing(listed))
 
     def _panel(self, endpoint: Endpoint) -> Any:
         from smrt_jupyter.panel import EndpointPanel
@@ -345,6 +350,10 @@ def parser() -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = SageMakerMagics.sagemaker.parser
     made.allow_abbrev = False  # --target would be any of three
     return made
+
+
+# What ``%sagemaker?`` shows is what ``--help`` does: argparse would take three screens for it.
+SageMakerMagics.sagemaker.__doc__ = help_text(parser())
 
 
 # -- load and unload ----------------------------------------------------------------------------------------------

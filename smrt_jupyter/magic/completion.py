@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from smrt_jupyter.content_types import BUILT_IN
 from smrt_jupyter.errors import SmrtError
 from smrt_jupyter.magic import shortcuts
 from smrt_jupyter.magic.options import PLACE
@@ -247,7 +249,9 @@ class Completer:
         declared: tuple[str, ...] = ()
         if description is not None:
             declared = description.content_types if wanted == "content_type" else description.accepts
-        return [(name, "value") for name in (*declared, *getattr(known(), "CONTENT_TYPES", ()))]
+        loaded = known() if "smrt_jupyter.codecs" in sys.modules else None
+        names = [each for each in BUILT_IN if not each.endswith("/*")] if loaded is None else loaded.CONTENT_TYPES
+        return [(name, "value") for name in (*declared, *names)]
 
     def _endpoints(
         self, told: Mapping[str, str], namespace: Mapping[str, Any], usual: Mapping[str, str], shortcuts_file: str
@@ -291,7 +295,7 @@ def _describe(name: str, known: Any, place: Mapping[str, str | None], shortcuts_
 
 
 def _codecs() -> Any:
-    from smrt_jupyter import codecs  # which takes NumPy: more than a person at the Tab key should wait for
+    from smrt_jupyter import codecs  # published ones, too, and what the notebook has registered
 
     getattr(codecs, "CONTENT_TYPES")  # noqa: B009 - looks for published ones, too, and they are remembered
     return codecs

@@ -10,14 +10,16 @@ from smrt_jupyter.magic.options import did_you_mean, option
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from smrt_jupyter.endpoint import Endpoint
 
 OF_TYPES = ("content_type", "accept")
 
 
-def evaluate(name: str, expression: str, everywhere: dict[str, Any], here: Mapping[str, Any]) -> Any:
+def evaluate(
+    name: str, expression: str, everywhere: dict[str, Any], here: Mapping[str, Any], hidden: Container[str] = ()
+) -> Any:
     """Evaluate what the user wrote, as a line of the cell would.
 
     Parameters
@@ -27,6 +29,8 @@ def evaluate(name: str, expression: str, everywhere: dict[str, Any], here: Mappi
     expression : str
     everywhere, here : mapping of str to object
         The notebook's names.
+    hidden : container of str, optional
+        Those that nobody has written, which cannot have been meant: ``open``, ``exit``.
 
     Returns
     -------
@@ -42,10 +46,12 @@ def evaluate(name: str, expression: str, everywhere: dict[str, Any], here: Mappi
     except SmrtError:
         raise
     except Exception as error:
-        close = did_you_mean(error.name, here) if isinstance(error, NameError) and error.name else ""
+        meant = error.name if isinstance(error, NameError) else None
+        close = did_you_mean(meant, [each for each in here if each not in hidden]) if meant else ""
         raise OptionError(
             f"{option(name)} {expression}: {type(error).__name__}: {error}.{_type_meant(name, expression) or close}",
-            next_step="It is evaluated as Python.",
+            next_step="It is evaluated as Python"
+            + ("; text to be sent goes into a `%%sagemaker` cell." if name == "data" else "."),
         ) from error
     if name in OF_TYPES and isinstance(value, ModuleType):  # most notebooks import json
         raise OptionError(f"{option(name)} {expression} is a module.{_type_meant(name, expression)}")

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import difflib
 import keyword
+import re
 import textwrap
 from typing import TYPE_CHECKING
 
 from smrt_jupyter.errors import OptionError
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Action, ArgumentParser, Namespace, _ArgumentGroup
     from collections.abc import Iterable
+
+# What argparse complains of, as a person would say it.
+_COMPLAINTS = (
+    (re.compile(r"argument (\S+): expected one argument"), r"\1 has no value"),
+    (re.compile(r"argument (\S+): invalid int value: (.+)"), r"\1 takes a whole number, not \2"),
+    (re.compile(r"argument (\S+): ignored explicit argument (.+)"), r"\1 takes no value, not even \2"),
+)
 
 QUOTES = "'\""
 BRACKETS = {"(": ")", "[": "]", "{": "}"}
@@ -149,16 +157,26 @@ def parse(parser: ArgumentParser, line: str, misuse: type[Exception]) -> Namespa
     try:
         told, unknown = parser.parse_known_args([with_hyphens(word) for word in split(line)])
     except misuse as error:
-        raise OptionError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+        raise OptionError(f"{_said(str(error))}.") from None
     if unknown:
         word = unknown[0].partition("=")[0]
         if word.startswith("-"):
             raise OptionError(f"There is no option {word}.{did_you_mean(word, known(parser))}")
-        raise OptionError(f"{word} is one word too many: {told.endpoint} is the endpoint.")
+        raise OptionError(
+            f"{word} is one word too many: {told.endpoint} is the endpoint.",
+            next_step=f"What is sent is named with `--data {word}`.",
+        )
     for name, value in vars(told).items():
         if value == "":
             raise OptionError(f"{option(name)} has no value.")
     return told
+
+
+def _said(complaint: str) -> str:
+    for argparses, ours in _COMPLAINTS:
+        if argparses.fullmatch(complaint):
+            return argparses.sub(ours, complaint)
+    return complaint[:1].upper() + complaint[1:]
 
 
 def known(parser: ArgumentParser) -> list[str]:
@@ -181,19 +199,34 @@ def help_text(parser: ArgumentParser) -> str:
     lines = [
         "%%sagemaker ENDPOINT [options]               send the cell",
         "%sagemaker ENDPOINT --data NAME [options]    send a variable; a table in as many requests as it takes",
+        "",
+        "ENDPOINT is the name of an endpoint or a shortcut, or a variable that holds an Endpoint.",
     ]
-    for group in parser._action_groups[2:]:  # noqa: SLF001 - argparse has no public list of its groups
+    width = max(len(_form(action)) for group in _explained(parser) for action in group._group_actions)  # noqa: SLF001
+    for group in _groups(parser):
         lines += ["", f"{group.title}:"]
         actions = group._group_actions  # noqa: SLF001
-        if not any(action.help for action in actions):
+        if group in _explained(parser):
+            lines += [f"  {_form(action):<{width}}  {action.help}" for action in actions]
+        else:
             names = "  ".join(action.option_strings[0] for action in actions)
             lines += textwrap.wrap(names, 96, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-            continue
-        for action in actions:
-            value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
-            short = f"{action.option_strings[1]}, " if len(action.option_strings) > 1 else "    "
-            lines.append(f"  {short}{action.option_strings[0] + value:<22} {action.help}")
     return "\n".join(lines)
+
+
+def _groups(parser: ArgumentParser) -> list[_ArgumentGroup]:
+    return parser._action_groups[2:]  # noqa: SLF001 - argparse has no public list of its groups
+
+
+def _explained(parser: ArgumentParser) -> list[_ArgumentGroup]:
+    return [group for group in _groups(parser) if any(each.help for each in group._group_actions)]  # noqa: SLF001
+
+
+def _form(action: Action) -> str:
+    """Write an option with its short form before it and its value behind."""
+    value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+    short = f"{action.option_strings[1]}, " if len(action.option_strings) > 1 else "    "
+    return f"{short}{action.option_strings[0]}{value}"
 
 
 def deed_of(told: Namespace) -> str:

@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
 
     from smrt_jupyter.scoring.report import RunReport
     from smrt_jupyter.stream import ReplyStream
 
 Bundle = dict[str, Any]
+
+SECONDS_FROM = 10
+"""Seconds from which a time is told in seconds."""
+
+LISTED = 60
+"""Endpoints that are listed whole in a terminal."""
 
 
 class Presenter:
@@ -107,12 +114,41 @@ def run_footer(report: RunReport) -> str:
         told.append(f"{report.rows_resumed:,} from the journal")
     told += [
         f"{report.replies:,} {'request' if report.replies == 1 else 'requests'}",
-        f"{report.elapsed * 1000:,.0f} ms",
+        _duration(report.elapsed),
+        f"{report.bytes_sent:,} bytes sent",
     ]
-    told.append(f"{report.bytes_sent:,} bytes")
     if report.retries:
-        told.append(f"{report.retries.total():,} retries")
+        retries = report.retries.total()
+        told.append(f"{retries:,} {'retry' if retries == 1 else 'retries'}")
     return " · ".join(told)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:,.0f} ms" if seconds < SECONDS_FROM else f"{seconds:,.1f} s"
+
+
+def listing(endpoints: pd.DataFrame) -> Bundle:
+    """Show a list of endpoints: times to the minute, in the zone that they have, and no name cut.
+
+    Parameters
+    ----------
+    endpoints : DataFrame
+        As `Endpoint.list` gives it.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    from smrt_jupyter import display
+
+    count = len(endpoints)
+    if not count:
+        return display.bundle("There are no endpoints in this region of the account.", "")
+    moments = ("created", "modified")
+    told = endpoints.assign(**{name: [f"{at:%Y-%m-%d %H:%M %Z}".strip() for at in endpoints[name]] for name in moments})
+    footer = f"{count:,} {'endpoint' if count == 1 else 'endpoints'}"
+    shown = display.bundle(told, footer)
+    return shown | {"text/plain": display.clean(f"{told.to_string(max_rows=LISTED)}\n{footer}")}
 
 
 def stream_footer(stream: ReplyStream, seconds: float) -> str:
@@ -120,9 +156,9 @@ def stream_footer(stream: ReplyStream, seconds: float) -> str:
     told = [
         f"{stream.status}",
         stream.content_type or "no content type",
-        f"first after {stream.elapsed * 1000:,.0f} ms",
+        f"first after {_duration(stream.elapsed)}",
     ]
-    told += [f"{seconds * 1000:,.0f} ms", f"{stream.received:,} bytes"]
+    told += [f"whole after {_duration(seconds)}", f"{stream.received:,} bytes"]
     if stream.invoked_production_variant:
         told.insert(1, stream.invoked_production_variant)
     return " · ".join(told)
