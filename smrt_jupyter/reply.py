@@ -108,10 +108,14 @@ class Reply:
         )
 
     @cached_property
+    def codec(self) -> codecs.Codec | None:
+        """What reads the body; None where nobody knows its content type."""
+        return self.reader or codecs.find_reader(self.content_type)
+
+    @cached_property
     def decoded(self) -> Any:
         """The body decoded, without ``path``."""
-        reader = self.reader or codecs.find_reader(self.content_type)
-        return self.body if reader is None else reader.decode(self.body)
+        return self.body if self.codec is None else self.codec.decode(self.body)
 
     @cached_property
     def value(self) -> Any:

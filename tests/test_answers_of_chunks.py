@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 from taken_apart import plain
 
-from smrt_jupyter.answers import join, per_row
+from smrt_jupyter.answers import per_row
 from smrt_jupyter.errors import AnswerError
+from smrt_jupyter.scoring.assembly import Assembly
+
+
+def join(parts: list[Any]) -> Any:
+    sizes = [len(next(iter(part.values())) if isinstance(part, dict) else part) for part in parts]
+    assembly = Assembly(sum(sizes))
+    for place, part in enumerate(parts):
+        start = sum(sizes[:place])
+        assembly.place(range(start, start + sizes[place]), part)
+    return assembly.finish()
 
 
 @pytest.mark.parametrize("found", [0, 1, 2, 3])
@@ -66,9 +76,9 @@ def test_rows_of_one_a_request_have_the_columns_of_all_labels() -> None:
 @pytest.mark.parametrize(
     ("parts", "told"),
     [
-        ([np.ones((1, 2)), np.ones((1, 3))], "different numbers of columns"),
-        ([np.ones((1, 2)), np.ones(1)], "different numbers of columns"),
-        ([{"a": [1]}, np.ones(1)], "chunk 1 without names"),
+        ([np.ones((1, 2)), np.ones((1, 3))], "3 values a row, and replies before it had 2"),
+        ([np.ones((1, 2)), np.ones(1)], "one value a row, and replies before it had 2"),
+        ([{"a": [1]}, np.ones(1)], "no named fields"),
     ],
 )
 def test_chunks_that_do_not_fit_together_are_an_error(parts: Any, told: str) -> None:

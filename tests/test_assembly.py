@@ -34,7 +34,6 @@ def test_the_order_in_which_chunks_come_does_not_matter(order: list[int]) -> Non
         ([np.array([1, 2]), np.array([0.5])], np.array([1.0, 2.0, 0.5])),
         ([np.array([True]), np.array([False])], np.array([True, False])),
         ([np.array(["a"]), np.array(["longer"])], np.array(["a", "longer"])),
-        ([np.array([1.0]), np.array(["a"])], np.array([1.0, "a"], dtype=object)),
         ([np.array([1], dtype="f4"), np.array([0.1])], np.array([1.0, 0.1])),
     ],
 )
@@ -61,8 +60,7 @@ BIG = 2**53 + 1
 )
 def test_whole_numbers_that_no_float_can_stand_for_stay_themselves(parts: list[Any]) -> None:
     found = assembled(sum(map(len, parts)), *((sum(map(len, parts[:place])), part) for place, part in enumerate(parts)))
-    assert found.dtype == object
-    assert found.tolist() == [value for part in parts for value in part.tolist()]
+    assert found == [value for part in parts for value in part.tolist()]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +94,24 @@ def test_fields_are_put_together_each_by_itself_and_may_be_missing() -> None:
 
 def test_a_list_after_an_array_makes_the_whole_a_list() -> None:
     assert assembled(3, (0, np.array([1.0])), (1, [[1, 2], [3]])) == [1.0, [1, 2], [3]]
+
+
+@pytest.mark.parametrize("nulls_come_first", [True, False])
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (np.array([1.5, 2.5]), [np.nan, np.nan, 1.5, 2.5]),
+        (np.array([1, 2]), [None, None, 1, 2]),
+        (np.array([True, False]), [None, None, True, False]),
+        (["a", "b"], [None, None, "a", "b"]),
+        ([None, None], [None] * 4),
+    ],
+)
+def test_a_chunk_of_nulls_says_no_type(part: Any, expected: list[Any], nulls_come_first: bool) -> None:  # noqa: FBT001
+    parts = [(0, [None, None]), (2, part)]
+    found = assembled(4, *(parts if nulls_come_first else reversed(parts)))
+    assert isinstance(found, np.ndarray) == (1.5 in expected)
+    assert repr(list(found.tolist() if isinstance(found, np.ndarray) else found)) == repr(expected)
 
 
 @pytest.mark.parametrize(

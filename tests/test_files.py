@@ -272,7 +272,7 @@ NESTED = "list<element: list<element: double>>"
         ([BIG, 1, 2], "int64", [BIG, 1, 2]),
         ([0, 0.5, 2], "double", [0.0, 0.5, 2.0]),
         ([0.5, 1, 2], "double", [0.5, 1.0, 2.0]),
-        ([True, 2, 0.5], "double", [1.0, 2.0, 0.5]),
+        ([True, 2, 0.5], "string", ["true", "2", "0.5"]),
         ([True, False, True], "bool", [True, False, True]),
         ([0, "high", 0.5], "string", ["0", "high", "0.5"]),
         ([BIG, 0.5, 1], "string", [str(BIG), "0.5", "1"]),

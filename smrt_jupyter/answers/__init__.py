@@ -31,7 +31,7 @@ number of answers, is an `AnswerError`: a short reply never passes for a whole o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -40,13 +40,14 @@ from smrt_jupyter import codecs
 from smrt_jupyter.answers.cells import column, dense, is_labels, of_rows
 from smrt_jupyter.answers.findings import are_boxes, are_findings, has_own_scores
 from smrt_jupyter.answers.paths import at_path
-from smrt_jupyter.answers.wording import fields_told, told
+from smrt_jupyter.answers.untyped import Untyped
+from smrt_jupyter.answers.wording import told
 from smrt_jupyter.codecs.csv_reader import typed
 from smrt_jupyter.codecs.json import loads
 from smrt_jupyter.errors import AnswerError
 from smrt_jupyter.tables import Array, Table, is_sparse, is_table
 
-__all__ = ["Answers", "at_path", "join", "per_row"]
+__all__ = ["Answers", "Untyped", "at_path", "of_reply", "per_row"]
 
 Answers = Array | list[Any] | dict[str, Array | list[Any]]
 """One answer a row: an array of one or two dimensions, a list, or several named fields of these."""
@@ -125,45 +126,29 @@ def per_row(value: Any, rows: int, path: str | None = None) -> Answers:
     return found
 
 
-def join(parts: Sequence[Answers]) -> Answers:
-    """Put the answers of consecutive chunks together.
+def of_reply(value: Any, rows: int, path: str | None, codec: codecs.Codec | None) -> Answers | Untyped:
+    """Find one answer for each row in a reply that is one of several.
 
     Parameters
     ----------
-    parts : sequence of answers
-        In row order.
+    value, rows, path
+        As for `per_row`.
+    codec : Codec or None
+        What read the reply, which may have no types.
 
     Returns
     -------
-    ndarray, list, or dict of them
+    Answers or Untyped
 
     Raises
     ------
     AnswerError
-        When they are of different shapes. A field that a chunk does not have is missing in its rows.
-
-    Examples
-    --------
-    >>> join([np.array([1.0]), np.array([2, 3])])
-    array([1., 2., 3.])
+        When there is not one answer a row.
     """
-    if not parts:
-        return np.empty(0)
-    if len(parts) == 1:
-        return parts[0]
-    fields = [set(part) if isinstance(part, dict) else None for part in parts]
-    odd = next((place for place, names in enumerate(fields) if (names is None) != (fields[0] is None)), None)
-    if odd is not None:
-        raise AnswerError(f"chunk 0 answered {fields_told(fields[0])}, chunk {odd} {fields_told(fields[odd])}.")
-    if not isinstance(parts[0], dict):
-        return _joined([part for part in parts if not isinstance(part, dict)])
-    named = [part for part in parts if isinstance(part, dict)]
-    names = dict.fromkeys(name for part in named for name in part)
-    return {name: _joined([part.get(name, [None] * _rows(part)) for part in named]) for name in names}
-
-
-def _rows(fields: Mapping[str, Array | list[Any]]) -> int:
-    return len(next(iter(fields.values()), ()))
+    found = per_row(value, rows, path)
+    if codec is None or codec.has_types:
+        return found
+    return Untyped(found, value if rows == 1 and isinstance(value, str) else None)
 
 
 def _find(value: Any, rows: int) -> Answers | None:  # noqa: PLR0911 - one return for each form
@@ -216,7 +201,7 @@ def _of_text(value: str, rows: int) -> Answers | None:
     if rows == 1:
         bare = value.strip()  # prose may be a numeral, such as 007, or a word, such as infinity
         return column([loads(bare.encode())]) if _JSON_NUMBER.fullmatch(bare) else [value]
-    lines = value.strip("\r\n").split("\n")
+    lines = value.strip("\r\n").replace("\r\n", "\n").split("\n")
     for parts in (lines, lines[0].split(",") if len(lines) == 1 else []):
         if len(parts) == rows:
             cells = None if "" in parts else typed([part.strip() for part in parts])
@@ -343,14 +328,3 @@ def _in_order(items: list[Any]) -> list[Any]:
     # rerankers that are not asked to return the texts say null for all of them
     beside = {"index", "object"} | ({"text"} if all(item.get("text") is None for item in ordered) else set())
     return [{name: cell for name, cell in item.items() if name not in beside} for item in ordered]
-
-
-def _joined(parts: list[Array | list[Any]]) -> Array | list[Any]:
-    arrays = [part for part in parts if isinstance(part, np.ndarray)]
-    shapes = {part.shape[1:] for part in arrays}
-    if len(arrays) == len(parts) and len(shapes) > 1:
-        raise AnswerError(f"the chunks were answered with different numbers of columns: {sorted(shapes)}.")
-    if len(arrays) == len(parts) and len({part.dtype for part in arrays}) == 1:
-        return np.concatenate(arrays)
-    whole = [cell for part in parts for cell in (part.tolist() if isinstance(part, np.ndarray) else part)]
-    return column(whole)  # as if all had come in one reply

@@ -89,9 +89,12 @@ class Codec:
     ----------
     content_types : tuple of str
         The essences that this family answers to; a trailing ``/*`` stands for all of a type.
+    has_types : bool
+        Whether a reply says what is a number and what is text. CSV does not: a label of digits looks like a number.
     """
 
     content_types: ClassVar[tuple[str, ...]] = ()
+    has_types: ClassVar[bool] = True
 
     @property
     def rows_at_once(self) -> int | None:

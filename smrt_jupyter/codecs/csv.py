@@ -94,6 +94,7 @@ class CSV(Codec):
     """
 
     content_types: ClassVar[tuple[str, ...]] = ("text/csv", "application/csv")
+    has_types: ClassVar[bool] = False
 
     @property
     def has_header(self) -> bool:

@@ -205,7 +205,10 @@ def typed(texts: list[str]) -> Cells:
     cells = _typed_present(given)
     if len(given) == len(texts):
         return cells
-    if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf" and (np.abs(cells) < _EXACT).all():
+    # A float stands for a float, be it infinite; for a whole number only up to a size.
+    if isinstance(cells, np.ndarray) and (
+        cells.dtype.kind == "f" or (cells.dtype.kind in "iu" and (np.abs(cells.astype(float)) < _EXACT).all())
+    ):
         spread = np.full(len(texts), np.nan)
         spread[[bool(text) for text in texts]] = cells
         return spread

@@ -30,6 +30,7 @@ class Text(Codec):
     """
 
     content_types: ClassVar[tuple[str, ...]] = ("text/plain", "application/x-text", "text/*", "application/xml")
+    has_types: ClassVar[bool] = False
 
     @property
     def rows_at_once(self) -> int:

@@ -71,7 +71,8 @@ class Groups:
             When there is no such column, or a cell of it names no model.
         """
         cells = table.select([column]).fields()[0].cells(0, len(table))
-        named = [None if is_missing else cell for cell, is_missing in zip(cells.values, _missing(cells), strict=True)]
+        pairs = zip(cells.values.tolist(), _missing(cells), strict=True)
+        named = [None if is_missing else cell for cell, is_missing in pairs]
         for row, name in enumerate(named):
             if not isinstance(name, str) or not name:
                 raise errors.CodecError(f"row {row} names no model: {name!r}.", column=column)
@@ -178,7 +179,7 @@ class Courier:
             raise
 
 
-def read(endpoint: Endpoint, reply: RawReply, rows: range) -> Answers:
+def read(endpoint: Endpoint, reply: RawReply, rows: range) -> Answers | answers.Untyped:
     """Make answers of a chunk's reply, whether it has just come or a journal kept it.
 
     Parameters
@@ -192,14 +193,16 @@ def read(endpoint: Endpoint, reply: RawReply, rows: range) -> Answers:
 
     Returns
     -------
-    Answers
+    Answers or Untyped
     """
     if not isinstance(reply, Reply):
         reader = codecs.reader_of(endpoint.accept, {"ContentType": reply.content_type})
         reply = Reply(body=reply.body, content_type=reply.content_type, reader=reader)
     explained = reply.explanations
-    value = reply.decoded if explained is None else explained.predictions
-    return answers.per_row(value, len(rows), endpoint.path)
+    if explained is None:
+        return answers.of_reply(reply.decoded, len(rows), endpoint.path, reply.codec)
+    inner = codecs.find_reader(explained.content_type)
+    return answers.of_reply(explained.predictions, len(rows), endpoint.path, inner)
 
 
 def score(  # noqa: PLR0913 - those of `Endpoint.score`

@@ -24,7 +24,7 @@ from smrt_jupyter.tables import Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from smrt_jupyter.answers import Answers
+    from smrt_jupyter.answers import Answers, Untyped
     from smrt_jupyter.codecs.base import Writer
     from smrt_jupyter.endpoint import Endpoint
     from smrt_jupyter.policy import Policy
@@ -252,5 +252,5 @@ class _Scored:
         """Let go of a batch's table, which is needed once more."""
         return self._tables.pop(batch)
 
-    def _read(self, reply: RawReply, rows: range) -> Answers:
+    def _read(self, reply: RawReply, rows: range) -> Answers | Untyped:
         return routing.read(self._endpoint, reply, rows)

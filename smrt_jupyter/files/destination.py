@@ -235,7 +235,7 @@ def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
 
 def _is_number(kind: pa.DataType) -> bool:
     types = need_arrow().types
-    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
+    return bool(types.is_integer(kind) or types.is_floating(kind))
 
 
 def _cast(column: Any, wanted: pa.DataType) -> Any:

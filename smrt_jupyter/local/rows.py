@@ -9,6 +9,7 @@ import pandas as pd
 
 from smrt_jupyter import codecs
 from smrt_jupyter.codecs.base import MediaType
+from smrt_jupyter.codecs.text_bodies import encoded
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.local.invocation import ContainerError
 
@@ -135,7 +136,7 @@ def _frame(value: Any) -> pd.DataFrame | None:  # noqa: C901, PLR0911 - one case
 
 
 def encode(answers: Any, *, accept: str | None, content_type: str | None, tabular: bool) -> tuple[bytes, str]:
-    """Write a model's answers in the wanted content type.
+    r"""Write a model's answers in the wanted content type.
 
     Parameters
     ----------
@@ -156,12 +157,21 @@ def encode(answers: Any, *, accept: str | None, content_type: str | None, tabula
     Raises
     ------
     ContainerError
-        406, when no wanted content type can carry the answers.
+        406, when no wanted content type can carry the answers, or its charset lacks a character of them.
+
+    Examples
+    --------
+    >>> encode("Größe", accept="text/plain; charset=latin-1", content_type=None, tabular=False)
+    (b'Gr\xf6\xdfe', 'text/plain; charset=latin-1')
     """
     if isinstance(answers, bytes | bytearray | memoryview):
         return bytes(answers), _first(accept) or "application/octet-stream"
     if isinstance(answers, str):
-        return answers.encode(), _first(accept) or "text/plain; charset=utf-8"
+        wanted_type = _first(accept) or "text/plain; charset=utf-8"
+        try:
+            return encoded(answers, MediaType(wanted_type)), wanted_type
+        except CodecError as error:
+            raise ContainerError(406, f"Accept type {wanted_type} cannot carry the answer: {error}") from error
     wanted = [text.strip() for text in (accept or "").split(",")]
     choices = [text for text in wanted if text.partition(";")[0].strip() not in _ANYTHING]
     if not choices:

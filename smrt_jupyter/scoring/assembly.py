@@ -1,7 +1,7 @@
 """The answers of many chunks, put where they belong as they come.
 
-Beside `answers.join`, which needs all parts and the whole at once: a run keeps one array from the first chunk on, so
-its memory peaks at the answers themselves, and rows that never came are missing values.
+One array from the first chunk on, so that memory peaks at the answers themselves; rows that never came are missing.
+No type depends on where the table was cut: the whole is what one reply for all rows would have been.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smrt_jupyter.answers.untyped import EXACT_IN_FLOAT, Untyped, are_of_one_type, as_text, fields
 from smrt_jupyter.errors import AnswerError
 from smrt_jupyter.scoring.chunks import missing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from smrt_jupyter.answers import Answers
 
-EXACT_IN_FLOAT = 2**53
 LACK = {"O": None, "M": np.datetime64("nat"), "m": np.timedelta64("nat")}
 """What stands for a missing answer, by the kind of type; NaN for the others."""
 
@@ -39,18 +41,21 @@ class Assembly:
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
-        self._placed: list[range] = []
+        self._placed: dict[range, np.dtype[Any] | None] = {}
+        self._nulls: list[range] = []
+        self._untyped = True
+        self._texts: dict[int, str] = {}
         self._order: dict[str, tuple[int, int]] = {}
         self._whole: np.ndarray[Any, Any] | list[Any] | dict[str, Assembly] | None = None
 
-    def place(self, rows: range, part: Answers) -> None:
+    def place(self, rows: range, part: Answers | Untyped) -> None:
         """Put the answers of a chunk into their rows.
 
         Parameters
         ----------
         rows : range
             The chunk; not placed before.
-        part : ndarray, list or dict of them
+        part : ndarray, list or dict of them, Untyped
             One answer a row.
 
         Raises
@@ -58,20 +63,24 @@ class Assembly:
         AnswerError
             When this chunk's answers are of another shape than those of the chunks before it.
         """
+        self._untyped &= isinstance(part, Untyped)
+        if isinstance(part, Untyped):
+            if part.text is not None:
+                self._texts[rows.start] = part.text
+            part = self._in_fields(part.answers)
         if isinstance(part, dict):
             self._place_fields(rows, part)
         elif isinstance(self._whole, dict):
             raise AnswerError("This reply has no named fields, and replies before it had.")
+        elif isinstance(part, list) and all(cell is None for cell in part):
+            self._nulls.append(rows)  # which says nothing of a type
+            return
         elif isinstance(part, np.ndarray) and not isinstance(self._whole, list):
             self._place_array(rows, part)
         else:
-            whole: list[Any] = self._whole if isinstance(self._whole, list) else [None] * self._rows
-            if isinstance(self._whole, np.ndarray):
-                for done in self._placed:
-                    whole[done.start : done.stop] = list(self._whole[done.start : done.stop])
-            whole[rows.start : rows.stop] = list(part)
-            self._whole = whole
-        self._placed.append(rows)
+            self._whole = whole = self._as_list()
+            whole[rows.start : rows.stop] = part.tolist() if isinstance(part, np.ndarray) else part
+        self._placed[rows] = part.dtype if isinstance(part, np.ndarray) else None
 
     def missing(self) -> list[range]:
         """Say which rows nothing was placed in.
@@ -80,8 +89,7 @@ class Assembly:
         -------
         list of range
         """
-        self._placed.sort(key=lambda rows: rows.start)
-        return missing([range(self._rows)], self._placed)
+        return self._gaps([*self._placed, *self._nulls])
 
     def finish(self) -> Answers:
         """Give the whole; where nothing was placed, NaN, NaT or None.
@@ -91,21 +99,49 @@ class Assembly:
         ndarray, list or dict of them
         """
         if self._whole is None:
-            return np.full(self._rows, np.nan)
+            return [None] * self._rows if self._nulls else np.full(self._rows, np.nan)
         if isinstance(self._whole, dict):
             # In the order of the rows, for that of the replies is chance's.
             names = sorted(self._whole, key=self._order.__getitem__)
-            fields: dict[str, Any] = {name: self._whole[name].finish() for name in names}
-            return fields
+            found: dict[str, Any] = {name: self._whole[name].finish() for name in names}
+            return found
+        if isinstance(self._whole, np.ndarray):
+            kind = self._whole.dtype.kind
+            if kind == "O" or (self._nulls and kind in "iub"):  # a whole number stays one beside a null
+                self._whole = self._as_list()
         if isinstance(self._whole, list):
+            if self._untyped and not are_of_one_type(self._whole):
+                self._whole = [self._texts.get(row, as_text(cell)) for row, cell in enumerate(self._whole)]
             return self._whole
-        gaps = self.missing()
+        gaps = self._gaps(self._placed)
         if gaps:
             self._whole = _able_to_miss(self._whole, self._placed)
             lack = LACK.get(self._whole.dtype.kind, np.nan)
             for rows in gaps:
                 self._whole[rows.start : rows.stop] = lack
         return self._whole
+
+    def _gaps(self, filled: Iterable[range]) -> list[range]:
+        return missing([range(self._rows)], sorted(filled, key=lambda rows: rows.start))
+
+    def _as_list(self) -> list[Any]:
+        if isinstance(self._whole, list):
+            return self._whole
+        whole: list[Any] = [None] * self._rows
+        if isinstance(self._whole, np.ndarray):
+            for done, dtype in self._placed.items():
+                whole[done.start : done.stop] = self._whole[done.start : done.stop].astype(dtype).tolist()
+        return whole
+
+    def _in_fields(self, part: Answers) -> Answers:
+        """Take matrices apart, this one or those before it, where another chunk has text in one of its columns."""
+        if isinstance(part, np.ndarray) and isinstance(self._whole, dict) and part.shape[1:] == (len(self._whole),):
+            return dict(fields(part))
+        if isinstance(part, dict) and isinstance(self._whole, np.ndarray) and self._whole.shape[1:] == (len(part),):
+            matrix, self._whole = self._whole, None
+            for rows in self._placed:
+                self._place_fields(rows, fields(matrix[rows.start : rows.stop]))
+        return part
 
     def _place_fields(self, rows: range, part: dict[str, Any]) -> None:
         if self._whole is None:
@@ -116,7 +152,7 @@ class Assembly:
             if name not in self._whole:
                 self._whole[name] = Assembly(self._rows)
             self._order[name] = min((rows.start, place), self._order.get(name, (self._rows, 0)))
-            self._whole[name].place(rows, field)
+            self._whole[name].place(rows, Untyped(field) if self._untyped else field)
 
     def _place_array(self, rows: range, part: np.ndarray[Any, Any]) -> None:
         whole = self._whole
@@ -140,13 +176,12 @@ def _width(answers: np.ndarray[Any, Any]) -> str:
 
 
 def _common(one: np.dtype[Any], other: np.dtype[Any]) -> np.dtype[Any]:
-    """Find the type that holds both without turning numbers into text."""
-    if one.kind in "biufc" and other.kind in "biufc":
-        return np.result_type(one, other)
-    return np.result_type(one, other) if one.kind == other.kind else np.dtype(object)
+    """Find the type that holds both without turning truths into numbers, or numbers into text."""
+    alike = one.kind == other.kind or (one.kind in "iufc" and other.kind in "iufc")
+    return np.result_type(one, other) if alike else np.dtype(object)
 
 
-def _able_to_miss(whole: np.ndarray[Any, Any], placed: list[range]) -> np.ndarray[Any, Any]:
+def _able_to_miss(whole: np.ndarray[Any, Any], placed: Iterable[range]) -> np.ndarray[Any, Any]:
     """Turn answers into a type that has a missing value, without changing any of them."""
     if whole.dtype.kind in "fcmMO":
         return whole

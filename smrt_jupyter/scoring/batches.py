@@ -10,7 +10,7 @@ from smrt_jupyter.scoring.assembly import Assembly
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from smrt_jupyter.answers import Answers
+    from smrt_jupyter.answers import Answers, Untyped
     from smrt_jupyter.codecs.base import Writer
     from smrt_jupyter.scoring.journal import Journal, Part
 
@@ -54,7 +54,7 @@ class Batch:
 
     rows: range
     write: Writer
-    read: Callable[[RawReply, range], Answers]
+    read: Callable[[RawReply, range], Answers | Untyped]
     journal: Journal | Part | None = None
     boundaries: Sequence[int] = ()
     told: Callable[[range], Sequence[int]] = as_they_are

@@ -217,20 +217,24 @@ class Journal:
         Raises
         ------
         AnswerError
-            When a reply is not one answer a row.
+            When a reply is not one answer a row, or not of the same shape as those before it.
         """
+        import numpy as np
         import pandas as pd
 
         from smrt_jupyter import answers, codecs
         from smrt_jupyter.file_formats import named
+        from smrt_jupyter.scoring.assembly import Assembly
 
-        frames = [pd.DataFrame({"row": []}, dtype="int64")]
+        numbers = [number for rows, _ in self.finished() for number in rows]
+        assembly, start = Assembly(len(numbers)), 0
         for rows, kept in self.finished():
             reader = codecs.find_reader(kept.content_type)
-            found = answers.per_row(reader.decode(kept.body) if reader else kept.body, len(rows), path)
-            columns = {name: list(values) for name, values in named(found).items()}
-            frames.append(pd.DataFrame({"row": rows, **columns}))
-        whole = pd.concat(frames[1:] or frames, ignore_index=True)
+            value = reader.decode(kept.body) if reader else kept.body
+            assembly.place(range(start, start + len(rows)), answers.of_reply(value, len(rows), path, reader))
+            start += len(rows)
+        columns = {name: list(values) for name, values in named(assembly.finish()).items()} if numbers else {}
+        whole = pd.DataFrame({"row": np.array(numbers, dtype=np.int64), **columns})
         match Path(destination).suffix.lower():
             case ".csv":
                 whole.to_csv(destination, index=False)

@@ -7,6 +7,7 @@ reads each column like any other library's.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from functools import cached_property
 from typing import Any
 
 import narwhals as nw
@@ -155,12 +156,15 @@ class PandasTable(SeriesTable):
 
     def matrix(self, start: int, stop: int) -> Array:
         """Read rows of a table that has one `dtype`."""
-        part = self.native.iloc[start:stop]
-        dtypes = [part.dtype] if self._is_series else part.dtypes
-        if all(isinstance(dtype, np.dtype) for dtype in dtypes):
-            values: Array = part.to_numpy()
-            return tidy(values.reshape(len(part), self.width))
+        if self._is_of_numpy:
+            values: Array = self.native.iloc[start:stop].to_numpy()
+            return tidy(values.reshape(len(values), self.width))
         return super().matrix(start, stop)
+
+    @cached_property
+    def _is_of_numpy(self) -> bool:
+        dtypes = [self.native.dtype] if self._is_series else self.native.dtypes
+        return all(isinstance(dtype, np.dtype) for dtype in dtypes)
 
     def fields(self) -> tuple[Column, ...]:
         """Look at every column, whole; by iteration, because taking columns by position costs pandas far more."""

@@ -1,0 +1,130 @@
+"""Answers in CSV and text have the types that one reply of all rows gives, wherever the table was cut."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from taken_apart import plain
+
+from smrt_jupyter import Policy, codecs
+from smrt_jupyter.answers import Untyped, of_reply
+from smrt_jupyter.errors import AnswerError
+from smrt_jupyter.scoring.assembly import Assembly
+from smrt_jupyter.scoring.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from smrt_jupyter import LocalRuntime
+
+LABELS = ["1", "2", "10", "-3", "9007199254740993", "True", "a", "b c", "é"]
+NUMBERS = st.floats(allow_nan=False).map(repr)
+
+
+def read(rows: Sequence[str], content_type: str) -> Any:
+    codec = codecs.find(content_type)
+    return of_reply(codec.decode("\n".join([*rows, ""]).encode()), len(rows), None, codec)
+
+
+def put_together(rows: Sequence[str], cuts: set[int], order: Any, content_type: str = "text/csv") -> Any:
+    """Read rows in pieces, and put these where they belong in any order."""
+    bounds = [0, *sorted(cut for cut in cuts if 0 < cut < len(rows)), len(rows)]
+    places = list(pairwise(bounds))
+    order.shuffle(places)
+    assembly = Assembly(len(rows))
+    for start, stop in places:
+        assembly.place(range(start, stop), read(rows[start:stop], content_type))
+    return repr(plain(assembly.finish()))
+
+
+cuts = st.sets(st.integers(1, 11))
+orders = st.randoms(use_true_random=False)
+labels = st.lists(st.sampled_from(LABELS), min_size=2, max_size=12)
+columns = st.one_of(labels, st.lists(st.sampled_from(["1", "2", "a"]), min_size=2, max_size=12))
+
+
+@given(st.one_of(columns, st.lists(NUMBERS, min_size=2, max_size=12)), cuts, orders)
+def test_a_column_of_csv_does_not_depend_on_the_cuts(rows: list[str], cut: set[int], order: Any) -> None:
+    assert put_together(rows, cut, order) == repr(plain(read(rows, "text/csv").answers))
+
+
+@given(columns, st.lists(st.sampled_from(["0.25", "0.5", "1.5"]), min_size=12, max_size=12), cuts, orders)
+def test_labels_beside_scores_do_not_depend_on_the_cuts(
+    rows: list[str], scores: list[str], cut: set[int], order: Any
+) -> None:
+    lines = [f"{label},{score}" for label, score in zip(rows, scores, strict=False)]
+    assert put_together(lines, cut, order) == repr(plain(read(lines, "text/csv").answers))
+
+
+@given(st.lists(st.sampled_from([*LABELS, "1.50", "007", "1e3", "infinity"]), min_size=2, max_size=12), orders)
+def test_prose_of_one_row_is_whole_beside_a_numeral(rows: list[str], order: Any) -> None:
+    found = put_together([*rows, "word"], set(range(14)), order, "text/plain")
+    assert found == repr([f"{row}\n" for row in [*rows, "word"]])
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([["1", "2"], ["a", "b"]], ["1", "2", "a", "b"]),
+        ([["1", "2"], ["0.5"], ["a"]], ["1", "2", "0.5", "a"]),
+        ([["1.0", "2.0"], ["a"]], ["1.0", "2.0", "a"]),
+        ([["nan", "1.5"], ["a"]], [None, "1.5", "a"]),
+        ([["True", "False"], ["1", "2"]], ["True", "False", "1", "2"]),
+        ([["True", "False"], ['""', "True"]], [True, False, None, True]),
+    ],
+)
+def test_what_stands_beside_text_is_text(parts: list[list[str]], expected: list[Any]) -> None:
+    assembly, start = Assembly(sum(map(len, parts))), 0
+    for rows in parts:
+        assembly.place(range(start, start + len(rows)), read(rows, "text/csv"))
+        start += len(rows)
+    assert assembly.finish() == expected
+
+
+def test_a_chunk_of_another_width_is_refused_beside_texts_too() -> None:
+    assembly = Assembly(6)
+    for start, rows in ((0, ["1,2", "3,4"]), (2, ["a,1", "b,2"])):
+        assembly.place(range(start, start + 2), read(rows, "text/csv"))
+    with pytest.raises(AnswerError, match="no named fields"):
+        assembly.place(range(4, 6), read(["1", "2"], "text/csv"))
+    assert assembly.finish()["0"] == ["1", "3", "a", "b", None, None]
+
+
+def test_json_says_itself_what_is_text() -> None:
+    codec = codecs.find("application/json")
+    assembly = Assembly(4)
+    for start, body in ((0, b"[1, 2]"), (2, b'["a", "b"]')):
+        part = of_reply(codec.decode(body), 2, None, codec)
+        assert not isinstance(part, Untyped)
+        assembly.place(range(start, start + 2), part)
+    assert assembly.finish() == [1, 2, "a", "b"]
+
+
+@pytest.mark.parametrize("accept", ["text/csv", "text/plain", "several"])
+def test_an_endpoint_answers_the_same_wherever_the_table_is_cut(
+    accept: str, runtime: LocalRuntime, tmp_path: Path
+) -> None:
+    answers = ["1", "2", "a", "b", "3", "4", "5"]
+
+    def model(frame: Any) -> str:
+        after = ",0.5" if accept == "several" else ""
+        return "\n".join(answers[int(place)] + after for place in frame.iloc[:, 0])
+
+    endpoint = runtime.deploy("labels", model).replace(
+        content_type="text/csv", accept="text/csv" if accept == "several" else accept
+    )
+    table = pd.DataFrame({"place": range(len(answers))})
+    whole = endpoint.predict(table)
+    cut = endpoint.replace(policy=Policy(chunk_rows=2))
+    for found in (cut.predict(table), *(cut.predict(table, journal=tmp_path / "kept") for _ in range(2))):
+        assert found.equals(whole)
+    assert (whole.iloc[:, 0] if accept == "several" else whole).tolist() == answers
+    with Journal.open(tmp_path / "kept") as journal:
+        journal.export(tmp_path / "kept.csv")
+    assert pd.read_csv(tmp_path / "kept.csv", dtype=str).iloc[:, 1].tolist() == answers
