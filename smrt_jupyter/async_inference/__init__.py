@@ -15,7 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter import codecs, errors, wire
+from smrt_jupyter import errors, wire
 from smrt_jupyter.policy import Policy
 from smrt_jupyter.reply import Reply
 from smrt_jupyter.wire import members
@@ -242,7 +242,7 @@ class AsyncInference:
         content_type = exchange.output.get("ContentType", "")
         if content_type in SAYS_NOTHING and isinstance(self.accept, str):
             exchange.output["ContentType"] = self.accept.partition(",")[0].strip()
-        return Reply.of(exchange, path=self.path, reader=codecs.reader_of(self.accept, exchange.output))
+        return Reply.of(exchange, path=self.path, accept=self.accept)
 
     def _failed(self, exchange: wire.Exchange) -> errors.AsyncInferenceError:
         text = exchange.body.decode(errors="replace")

@@ -76,7 +76,7 @@ def begin(  # noqa: PLR0913 - members of the request, by their names
         given["input_location"] = upload(endpoint, body, codec, s3_input_prefix, largest)
     exchange = endpoint.send(operation, endpoint.request(operation, codec, **given), **(sending or {}))
     if endpoint.after_reply:
-        endpoint.after_reply(Reply.of(exchange, path=None, reader=None))
+        endpoint.after_reply(Reply.of(exchange, path=None, accept=None))
     life = QUEUED if request_ttl_seconds is None else request_ttl_seconds
     runs = RUNS if invocation_timeout_seconds is None else invocation_timeout_seconds
     return AsyncInference(

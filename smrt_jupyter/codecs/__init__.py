@@ -12,7 +12,7 @@ import copy
 import difflib
 import importlib
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,7 @@ def register_codec(codec_class: type[Codec]) -> type[Codec]:
     """
     if not codec_class.content_types:
         raise CodecError(f"{codec_class.__name__} names no content types.", next_step='Set content_types = ("...",).')
+    find_reader.cache_clear()
     for essence in codec_class.content_types:
         _registered[essence.lower()] = codec_class
         if essence not in _names and not essence.endswith("/*"):
@@ -157,6 +158,7 @@ def find(content_type: Any, *, template: Any = None) -> Codec:
     return bound
 
 
+@lru_cache(maxsize=64)  # each chunk of a table is answered in the same type
 def find_reader(content_type: str) -> Codec | None:
     """Find the codec that reads a reply.
 
@@ -242,22 +244,21 @@ def accepted(accept: Any) -> str | None:
     raise CodecError(f"{type(accept).__name__} names no content type to accept.", next_step="Pass a MIME type.")
 
 
-def reader_of(accept: Any, output: Mapping[str, Any]) -> Codec | None:
+def reader_of(accept: Any, content_type: str) -> Codec | None:
     """Find who reads a reply, when the caller brought a reader of their own.
 
     Parameters
     ----------
     accept : str, Codec, object or None
         As for `accepted`.
-    output : mapping
-        The reply's members by the API's names; its ``ContentType`` decides.
+    content_type : str
+        The reply's own.
 
     Returns
     -------
     Codec or None
         None: `find_reader` decides by the reply's content type alone.
     """
-    content_type = str(output.get("ContentType") or "")
     if isinstance(accept, Codec):
         essence = MediaType(content_type).essence
         if type(accept).__name__ != "SdkAdapter" and essence not in accept.content_types:

@@ -193,7 +193,7 @@ class Destination:
         operation = "InvokeInferenceRouter" if self.target.service == members.ROUTER else "InvokeEndpoint"
         parameters = self.request(operation, codec, body=body)
         exchange = self.send(operation, parameters, rows=rows, on_retry=on_retry, stop=stop)
-        reply = Reply.of(exchange, path=self.path, reader=codecs.reader_of(self.accept, exchange.output))
+        reply = Reply.of(exchange, path=self.path, accept=self.accept)
         if self.after_reply:
             self.after_reply(reply)
         return reply

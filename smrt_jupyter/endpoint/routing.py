@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from smrt_jupyter import answers, codecs, errors, scoring
+from smrt_jupyter import explanations as explaining
 from smrt_jupyter.async_inference import submission as async_submission
-from smrt_jupyter.reply import Reply
 from smrt_jupyter.scoring.batches import as_they_are
 from smrt_jupyter.scoring.journal import opened
 from smrt_jupyter.tables import Table
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from smrt_jupyter.answers import Answers
     from smrt_jupyter.endpoint import Endpoint
+    from smrt_jupyter.reply import Reply
     from smrt_jupyter.scoring.batches import RawReply
     from smrt_jupyter.scoring.report import RunReport
     from smrt_jupyter.tables import Array
@@ -195,14 +196,12 @@ def read(endpoint: Endpoint, reply: RawReply, rows: range) -> Answers | answers.
     -------
     Answers or Untyped
     """
-    if not isinstance(reply, Reply):
-        reader = codecs.reader_of(endpoint.accept, {"ContentType": reply.content_type})
-        reply = Reply(body=reply.body, content_type=reply.content_type, reader=reader)
-    explained = reply.explanations
-    if explained is None:
-        return answers.of_reply(reply.decoded, len(rows), endpoint.path, reply.codec)
-    inner = codecs.find_reader(explained.content_type)
-    return answers.of_reply(explained.predictions, len(rows), endpoint.path, inner)
+    codec = codecs.reader_of(endpoint.accept, reply.content_type) or codecs.find_reader(reply.content_type)
+    value: Any = reply.body if codec is None else codec.decode(reply.body)
+    explained = explaining.read(value)
+    if explained is not None:
+        value, codec = explained.predictions, codecs.find_reader(explained.content_type)
+    return answers.of_reply(value, len(rows), endpoint.path, codec)
 
 
 def score(  # noqa: PLR0913 - those of `Endpoint.score`

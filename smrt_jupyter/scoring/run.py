@@ -1,8 +1,7 @@
 """A run: batches come in and go out, and threads take their chunks, each from its writing to its reply.
 
 Threads, because boto3 blocks. A run holds as many bodies as it has threads, and never a queue of them. While the limit
-is full the next large body is ready, or a few megabytes of small ones: replies come in bursts, and what is written then
-keeps the endpoint waiting.
+is full the next body is ready: what is written when a reply comes keeps the endpoint waiting.
 """
 
 from __future__ import annotations
@@ -33,9 +32,8 @@ if TYPE_CHECKING:
 BYTES_IN_FLIGHT = 64 * 1024 * 1024
 """Bodies that are held at once where the policy fixes no concurrency: a run costs about two to three times as much."""
 
-BYTES_AHEAD = 4 * 1024 * 1024
-"""Bodies that are written while the limit is full, one at least and no more than the limit: measured at 32 requests of
-8 KB at once, 80% of what the endpoint could do instead of 74%; with large bodies more than one gains nothing."""
+AHEAD = 1
+"""Bodies that are written while the limit is full; measured, more of them gain nothing, be they large or small."""
 
 BATCHES_OPEN = 3
 """Batches in memory at once: the one that is sent, the next, and one that waits for its slowest chunk."""
@@ -100,7 +98,6 @@ class Run:
             busy=self._one_more,
         )
         self.limit = self.places.limit
-        self.ahead_most = 1
         self.pending: deque[Chunk] = deque()
         self.open: deque[Batch] = deque()
         self.no_more = False
@@ -220,7 +217,6 @@ class Run:
             if planned:
                 heaviest = weight.fixed + weight.row * max(map(len, planned))
                 affordable = max(1, int(self.bytes_in_flight / max(heaviest, 1.0)))
-                self.ahead_most = int(BYTES_AHEAD / max(heaviest, 1.0))
                 self.limit.maximum = min(self.policy.concurrency_max, affordable)
             self.open.append(batch)
             self.pending.extend(Chunk(batch, within) for within in chunks.missing(planned, finished))
@@ -263,7 +259,7 @@ class Run:
 
     def _more_threads(self) -> None:
         """Have a thread for each request that waits or may be in flight, and for each body that is ready."""
-        beside = self._ahead + self._elsewhere
+        beside = AHEAD + self._elsewhere
         most = (self.policy.concurrency or self.limit.maximum) + beside
         wanted = min(self.limit.value + len(self.places.waiting) + beside, len(self.pending) + self.held, most)
         while len(self.threads) < wanted and not self.stop.is_set():
@@ -298,10 +294,6 @@ class Run:
             return None
 
     @property
-    def _ahead(self) -> int:
-        return max(1, min(self.limit.value, self.ahead_most))
-
-    @property
     def _elsewhere(self) -> int:
         return min(self.limit.value, self.delivery.keeping)
 
@@ -321,7 +313,7 @@ class Run:
     def _has_work(self, takers: int = 0) -> bool:
         """Say whether a chunk may be taken, once so many others have been."""
         busy = self.held + takers - len(self.places.waiting) - self._elsewhere
-        return len(self.pending) > takers and busy < self.limit.value + self._ahead
+        return len(self.pending) > takers and busy < self.limit.value + AHEAD
 
     def _let_go(self) -> None:
         with self.lock:

@@ -118,6 +118,10 @@ class NarwhalsTable(SeriesTable):
         return polars.Series("", _plain(answers), strict=False)
 
 
+_CELLS_AHEAD = 1 << 14
+"""Cells that are read at once where a request takes few rows: to pandas taking one costs as much as taking hundreds."""
+
+
 class PandasTable(SeriesTable):
     """pandas, and libraries that speak its language."""
 
@@ -130,6 +134,7 @@ class PandasTable(SeriesTable):
         else:
             self.columns = tuple(native.columns)
             self.width = native.shape[1]
+        self._near: tuple[int, Array] = (-1, np.empty((0, self.width)))  # nothing yet
 
     def __getitem__(self, rows: slice | Array) -> Table:
         return PandasTable(self.native.iloc[rows])
@@ -156,10 +161,19 @@ class PandasTable(SeriesTable):
 
     def matrix(self, start: int, stop: int) -> Array:
         """Read rows of a table that has one `dtype`."""
-        if self._is_of_numpy:
-            values: Array = self.native.iloc[start:stop].to_numpy()
-            return tidy(values.reshape(len(values), self.width))
-        return super().matrix(start, stop)
+        if not self._is_of_numpy:
+            return super().matrix(start, stop)
+        ahead = max(1, _CELLS_AHEAD // max(1, self.width))
+        if stop - start >= ahead:
+            return self._read(start, stop)
+        first, near = self._near  # one value, for other threads put theirs in its place
+        if not first <= start <= stop <= first + len(near):
+            self._near = first, near = start, self._read(start, start + ahead)
+        return near[start - first : stop - first]
+
+    def _read(self, start: int, stop: int) -> Array:
+        values: Array = self.native.iloc[start:stop].to_numpy()
+        return tidy(values.reshape(len(values), self.width))
 
     @cached_property
     def _is_of_numpy(self) -> bool:
