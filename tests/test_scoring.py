@@ -19,6 +19,7 @@ from smrt_jupyter import (
     PartialResultError,
     PayloadTooLarge,
     Policy,
+    Throttled,
     TimedOut,
     scoring,
 )
@@ -467,3 +468,29 @@ def test_boundaries_are_kept() -> None:
 
     scoring.score(100, no_bytes, send, zeros, policy=Policy(chunk_rows=40), boundaries=(0, 7, 60))
     assert sorted((rows.start, rows.stop) for rows in seen) == [(0, 7), (7, 47), (47, 60), (60, 100)]
+
+
+def test_a_chunk_that_is_refused_five_times_in_a_row_is_taken_up_again_while_others_pass(runtime: LocalRuntime) -> None:
+    """Every other request is refused: of five hundred chunks some fifteen have that much bad luck."""
+    table, model = numbered(500), Model(500)
+    endpoint = runtime.deploy("unlucky", model, faults=Faults(throttle=0.5))
+    policy = Policy(chunk_rows=1, wait_initial=0.001, wait_max=0.005)
+    answers, report = endpoint.replace(policy=policy).score(table)
+    assert np.allclose(answers, table.sum(axis=1))
+    assert (model.runs == 1).all()
+    assert report.retries["Throttled"] > 0
+
+
+def test_an_endpoint_that_refuses_everything_ends_the_run(runtime: LocalRuntime) -> None:
+    endpoint = runtime.deploy("full", Model(40), faults=Faults(throttle=1.0))
+    with pytest.raises(PartialResultError) as caught:
+        endpoint.replace(policy=Policy(chunk_rows=1, wait_initial=0.001, wait_max=0.005)).score(numbered(40))
+    assert len(caught.value.failed_rows) == 40
+    assert all(isinstance(error, Throttled) for error in caught.value.errors)
+
+
+def test_attempts_that_the_user_counts_are_all_that_a_chunk_gets(runtime: LocalRuntime) -> None:
+    endpoint = runtime.deploy("counted", Model(200), faults=Faults(throttle=0.7))
+    with pytest.raises(PartialResultError) as caught:
+        endpoint.replace(policy=Policy(chunk_rows=1, attempts=2, wait_initial=0.001)).score(numbered(200))
+    assert {error.attempts for error in caught.value.errors} == {2}

@@ -1,4 +1,4 @@
-"""One chunk's way: written, sent, and its reply kept; or cut again, or given up."""
+"""One chunk's way: written, sent, and its reply kept; or cut again, taken up again, or given up."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from smrt_jupyter import errors
+from smrt_jupyter.policy import Policy, Verdict
 from smrt_jupyter.scoring import chunks
 from smrt_jupyter.scoring.batches import Chunk, RawReply
 from smrt_jupyter.scoring.causes import SizeLimit, forget_frames, is_for_all
@@ -14,7 +15,6 @@ from smrt_jupyter.scoring.causes import SizeLimit, forget_frames, is_for_all
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from smrt_jupyter.policy import Policy
     from smrt_jupyter.scoring.places import Places
     from smrt_jupyter.scoring.report import RunReport
 
@@ -34,7 +34,7 @@ class Delivery:
     places : Places
         On the wire.
     policy : Policy
-        How large a body may be.
+        How large a body may be, and what is worth another attempt.
     report : RunReport
         Filled while it runs.
     lock : threading.Lock
@@ -42,7 +42,8 @@ class Delivery:
     stop : threading.Event
         The run's: nothing is sent any more.
     again : callable
-        Called, with the lock held, with the pieces of a chunk that was too large.
+        Called, with the lock held, with what is to be taken next: the pieces of a chunk that was too large, or a chunk
+        that may pass now.
     busy : callable
         Called, with the lock held, when a thread more is busy with a disk.
 
@@ -72,6 +73,7 @@ class Delivery:
         self.keeping = 0
         self.abandoned = False
         self._send, self._places, self._report = send, places, report
+        self._takes_up_again = policy.attempts is None
         self._lock, self._stop, self._again, self._busy = lock, stop, again, busy
         self._size_limit = SizeLimit(min(policy.payload_limit, policy.chunk_bytes or policy.payload_limit))
         self._lost = 0
@@ -82,7 +84,7 @@ class Delivery:
 
     def __call__(self, chunk: Chunk) -> None:
         """Bring a chunk to its end, whichever that is."""
-        was_sent = False
+        was_sent, done_before = False, self._report.rows_done
         try:
             with self._writing:
                 if self._stop.is_set():
@@ -113,12 +115,29 @@ class Delivery:
             del body
             self._keep(chunk, reply)
         except errors.SmrtError as error:
-            self._fail(chunk, error, was_sent=was_sent)
+            if was_sent and self._may_pass_later(error, done_before):
+                with self._lock:
+                    self._again([chunk])
+            else:
+                self._fail(chunk, error, was_sent=was_sent)
 
     def note_failure(self, rows: range, error: errors.SmrtError) -> None:
         """Note that rows have no answer."""
         forget_frames(error)
         self.failures.append((rows, error))
+
+    def _may_pass_later(self, error: errors.SmrtError, done_before: int) -> bool:
+        """Tell whether a chunk had bad luck: it certainly did not run in all of its attempts, while others passed.
+
+        One in a thousand has, where a quarter of the requests are refused. The usual policy says what did not run: one
+        that repeats model errors, too, would send a row that breaks the model round and round.
+        """
+        return (
+            self._takes_up_again
+            and isinstance(error, errors.InvokeError)
+            and Policy().verdict(error) is Verdict.AGAIN
+            and self._report.rows_done > done_before
+        )
 
     def _keep(self, chunk: Chunk, reply: RawReply) -> None:
         """Put a reply where it is safe, then where it belongs.
