@@ -12,7 +12,7 @@ import pytest
 import scipy.sparse as sp
 from taken_apart import plain
 
-from smrt_jupyter import codecs
+from smrt_jupyter import Endpoint, codecs
 from smrt_jupyter.answers import at_path, per_row
 from smrt_jupyter.errors import AnswerError
 
@@ -433,3 +433,8 @@ def test_a_path_into_a_table_finds_every_cell() -> None:
 def test_a_path_that_does_not_lead_to_answers_says_so(path: str, told: str) -> None:
     with pytest.raises(AnswerError, match=told):
         at_path({"a": "text"}, path)
+
+
+def test_a_path_that_is_no_jmespath_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(AnswerError, match="is not JMESPath"):
+        Endpoint("any", path="predictions[")

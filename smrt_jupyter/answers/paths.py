@@ -41,19 +41,42 @@ def at_path(value: Any, path: str) -> Any:
     >>> at_path({"predictions": [{"score": 0.25}, {"score": 0.75}]}, "predictions[].score")
     [0.25, 0.75]
     """
-    import jmespath
     from jmespath.exceptions import JMESPathError
 
     try:
-        found = jmespath.search(path, _as_json(value))
+        found = compiled(path).search(_as_json(value))
     except JMESPathError as error:
-        reason = " ".join(str(error).split())
-        raise AnswerError(f"the path {path!r} is not JMESPath, or does not fit the reply: {reason}.") from error
+        raise AnswerError(f"the path {path!r} does not fit the reply: {' '.join(str(error).split())}.") from error
     except RecursionError as error:
         raise AnswerError("the reply is nested too deep to follow a path into it.") from error
     if found is None:
         raise AnswerError(f"the path {path!r} leads nowhere in {told(value)}.")
     return found
+
+
+def compiled(path: str) -> Any:
+    """Read a path, before there is anything to follow it into.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    jmespath.parser.ParsedResult
+
+    Raises
+    ------
+    AnswerError
+        When it is not JMESPath.
+    """
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return jmespath.compile(path)
+    except JMESPathError as error:
+        raise AnswerError(f"the path {path!r} is not JMESPath: {' '.join(str(error).split())}.") from error
 
 
 def _as_json(value: Any) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from smrt_jupyter import codecs, errors, wire
+from smrt_jupyter.answers.paths import compiled
 from smrt_jupyter.codecs.text import Raw
 from smrt_jupyter.policy import Policy
 from smrt_jupyter.reply import Reply
@@ -63,7 +64,9 @@ class Destination:
     after_reply: Callable[[Reply | ReplyStream | errors.InvokeError], None] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Keep a template as text, so that the value hashes."""
+        """Keep a template as text, so that the value hashes, and refuse a path that would only fail on a paid reply."""
+        if self.path is not None:
+            compiled(self.path)
         if self.template is not None and not isinstance(self.template, str):
             object.__setattr__(self, "template", json.dumps(self.template))
 

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Self
 
 from smrt_jupyter import errors
+from smrt_jupyter.answers.paths import compiled
 from smrt_jupyter.codecs.base import MediaType
 from smrt_jupyter.stream.events import EventReader, LineReader, TextReader
 from smrt_jupyter.wire.frames import Parts
@@ -225,12 +226,5 @@ def _finder(path: str | None) -> Callable[[Any], Any] | None:
     """Prepare a path once for all events; one that leads nowhere in an event finds no text there, which is no error."""
     if path is None:
         return None
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-
-    try:
-        finder: Callable[[Any], Any] = jmespath.compile(path).search
-    except JMESPathError as error:
-        told = " ".join(str(error).split())
-        raise errors.AnswerError(f"the path {path!r} is not JMESPath: {told}.") from error
+    finder: Callable[[Any], Any] = compiled(path).search
     return finder
