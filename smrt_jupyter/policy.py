@@ -31,7 +31,7 @@ class Policy:
     ----------
     attempts : int, optional
         How often one request is sent at most. None: ``AWS_MAX_ATTEMPTS``, else the profile's ``max_attempts``, else 5;
-        and a chunk of a table that was refused so often is taken up again for as long as others pass.
+        and a chunk of a table that was refused so often is sent again after the others, if any of them passes.
     wait_initial, wait_max : float, default=0.2, 20.0
         Seconds before the second attempt, and the longest wait between two; it doubles in between, with jitter.
     wait_for_capacity : float, default=360.0

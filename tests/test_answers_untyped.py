@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from smrt_jupyter import LocalRuntime
 
 LABELS = ["1", "2", "10", "-3", "9007199254740993", "True", "a", "b c", "é"]
+AS_WRITTEN = ["1.0", "1.50", "401.90", "1e3", "+1", "-0", "007", "nan", "inf", '""', '"a,b"', '"1"', '"x\ny"']
 NUMBERS = st.floats(allow_nan=False).map(repr)
 
 
 def read(rows: Sequence[str], content_type: str) -> Any:
     codec = codecs.find(content_type)
-    return of_reply(codec.decode("\n".join([*rows, ""]).encode()), len(rows), None, codec)
+    body = "\n".join([*rows, ""]).encode()
+    return of_reply(codec.decode(body), len(rows), None, codec=codec, body=body)
 
 
 def put_together(rows: Sequence[str], cuts: set[int], order: Any, content_type: str = "text/csv") -> Any:
@@ -45,8 +47,11 @@ def put_together(rows: Sequence[str], cuts: set[int], order: Any, content_type: 
 
 cuts = st.sets(st.integers(1, 11))
 orders = st.randoms(use_true_random=False)
-labels = st.lists(st.sampled_from(LABELS), min_size=2, max_size=12)
-columns = st.one_of(labels, st.lists(st.sampled_from(["1", "2", "a"]), min_size=2, max_size=12))
+columns = st.one_of(
+    st.lists(st.sampled_from([*LABELS, *AS_WRITTEN]), min_size=2, max_size=12),
+    st.lists(st.sampled_from(["1", "2", "a"]), min_size=2, max_size=12),
+    st.lists(st.sampled_from(["7.0", "8", "9.10", "1e5", "nan", "x"]), min_size=2, max_size=12),
+)
 
 
 @given(st.one_of(columns, st.lists(NUMBERS, min_size=2, max_size=12)), cuts, orders)
@@ -54,7 +59,12 @@ def test_a_column_of_csv_does_not_depend_on_the_cuts(rows: list[str], cut: set[i
     assert put_together(rows, cut, order) == repr(plain(read(rows, "text/csv").answers))
 
 
-@given(columns, st.lists(st.sampled_from(["0.25", "0.5", "1.5"]), min_size=12, max_size=12), cuts, orders)
+@given(
+    columns.filter(lambda rows: "9007199254740993" not in rows),  # which makes Python's own numbers of a column
+    st.lists(st.sampled_from(["0.25", "0.5", "1.5"]), min_size=12, max_size=12),
+    cuts,
+    orders,
+)
 def test_labels_beside_scores_do_not_depend_on_the_cuts(
     rows: list[str], scores: list[str], cut: set[int], order: Any
 ) -> None:
@@ -65,7 +75,7 @@ def test_labels_beside_scores_do_not_depend_on_the_cuts(
 @given(st.lists(st.sampled_from([*LABELS, "1.50", "007", "1e3", "infinity"]), min_size=2, max_size=12), orders)
 def test_prose_of_one_row_is_whole_beside_a_numeral(rows: list[str], order: Any) -> None:
     found = put_together([*rows, "word"], set(range(14)), order, "text/plain")
-    assert found == repr([f"{row}\n" for row in [*rows, "word"]])
+    assert found == repr([*rows, "word"])
 
 
 @pytest.mark.parametrize(
@@ -74,7 +84,8 @@ def test_prose_of_one_row_is_whole_beside_a_numeral(rows: list[str], order: Any)
         ([["1", "2"], ["a", "b"]], ["1", "2", "a", "b"]),
         ([["1", "2"], ["0.5"], ["a"]], ["1", "2", "0.5", "a"]),
         ([["1.0", "2.0"], ["a"]], ["1.0", "2.0", "a"]),
-        ([["nan", "1.5"], ["a"]], [None, "1.5", "a"]),
+        ([["nan", "1.5"], ["a"]], ["nan", "1.5", "a"]),
+        ([["1.50", '""'], ["a"]], ["1.50", None, "a"]),
         ([["True", "False"], ["1", "2"]], ["True", "False", "1", "2"]),
         ([["True", "False"], ['""', "True"]], [True, False, None, True]),
     ],
@@ -100,7 +111,7 @@ def test_json_says_itself_what_is_text() -> None:
     codec = codecs.find("application/json")
     assembly = Assembly(4)
     for start, body in ((0, b"[1, 2]"), (2, b'["a", "b"]')):
-        part = of_reply(codec.decode(body), 2, None, codec)
+        part = of_reply(codec.decode(body), 2, None, codec=codec, body=body)
         assert not isinstance(part, Untyped)
         assembly.place(range(start, start + 2), part)
     assert assembly.finish() == [1, 2, "a", "b"]
@@ -110,7 +121,7 @@ def test_json_says_itself_what_is_text() -> None:
 def test_an_endpoint_answers_the_same_wherever_the_table_is_cut(
     accept: str, runtime: LocalRuntime, tmp_path: Path
 ) -> None:
-    answers = ["1", "2", "a", "b", "3", "4", "5"]
+    answers = ["1", "2", "a", "b", "3", "4.50", "5"]
 
     def model(frame: Any) -> str:
         after = ",0.5" if accept == "several" else ""

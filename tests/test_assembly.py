@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smrt_jupyter.errors import AnswerError
+from smrt_jupyter.scoring import assembly as assembly_module
 from smrt_jupyter.scoring.assembly import Assembly
 
 
@@ -138,3 +139,34 @@ def test_fields_stand_in_the_order_of_the_rows_whichever_reply_comes_first() -> 
     assembly.place(range(2, 4), {"c": np.ones(2), "a": np.ones(2)})
     assembly.place(range(2), {"a": np.ones(2), "b": np.ones(2)})
     assert list(assembly.finish()) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("nulls_come_first", [True, False])
+def test_a_chunk_of_nulls_fits_beside_named_fields(nulls_come_first: bool) -> None:  # noqa: FBT001
+    parts = [(0, [None, None]), (2, {"a": np.array([1.5, 2.5]), "b": ["x", "y"]})]
+    found = assembled(4, *(parts if nulls_come_first else reversed(parts)))
+    assert repr({name: list(cells) for name, cells in found.items()}) == repr(
+        {"a": [np.float64("nan"), np.float64("nan"), np.float64(1.5), np.float64(2.5)], "b": [None, None, "x", "y"]}
+    )
+
+
+def test_a_chunk_that_does_not_fit_leaves_nothing_behind() -> None:
+    assembly = Assembly(4)
+    assembly.place(range(2), {"a": np.array([1.5, 2.5]), "b": np.array([3.0, 4.0])})
+    with pytest.raises(AnswerError, match="2 values a row"):
+        assembly.place(range(2, 4), {"a": np.array([5.5, 6.5]), "b": np.ones((2, 2))})
+    assert assembly.missing() == [range(2, 4)]
+    assert {name: repr(cells.tolist()) for name, cells in assembly.finish().items()} == {
+        "a": "[1.5, 2.5, nan, nan]",
+        "b": "[3.0, 4.0, nan, nan]",
+    }
+
+
+def test_chunks_of_whole_numbers_among_floats_are_not_all_looked_at_again_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[int] = []
+    is_exact = assembly_module._is_exact_in_float
+    monkeypatch.setattr(assembly_module, "_is_exact_in_float", lambda part: looked.append(len(part)) or is_exact(part))
+    assembled(2000, *((row, np.array([0.5]) if row % 2 else np.array([1])) for row in range(2000)))
+    assert len(looked) < 2 * 2000

@@ -496,3 +496,23 @@ def test_throttling_of_the_handing_in_is_waited_for(runtime, table):
     answers, report = endpoint.score(table.to_numpy(), asynchronous=True)
     np.testing.assert_allclose(answers, table.sum(axis=1))
     assert report.retries["Throttled"] == 3
+
+
+def test_an_inference_whose_answer_cannot_be_fetched_is_not_handed_in_again(runtime, monkeypatch):
+    """It was taken on, and will be billed: the answer waits in S3."""
+    endpoint = runtime.deploy("sums", row_sums, asynchronous=True)
+    result, failed = AsyncInference.result, []
+
+    def fails_once(self, *args, **options):
+        if not failed:
+            failed.append(self)
+            raise errors.Throttled("Please reduce your request rate.")
+        return result(self, *args, **options)
+
+    monkeypatch.setattr(AsyncInference, "result", fails_once)
+    policy = Policy(chunk_rows=10, wait_initial=0.01, wait_max=0.05)
+    with pytest.raises(errors.PartialResultError) as caught:
+        endpoint.replace(policy=policy).predict(np.ones((100, 2)), asynchronous=True)
+    assert len(caught.value.failed_rows) == 10
+    assert caught.value.errors[0].output_location == failed[0].output_location
+    assert runtime.rows_executed("sums") == 100

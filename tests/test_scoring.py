@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -494,3 +495,30 @@ def test_attempts_that_the_user_counts_are_all_that_a_chunk_gets(runtime: LocalR
     with pytest.raises(PartialResultError) as caught:
         endpoint.replace(policy=Policy(chunk_rows=1, attempts=2, wait_initial=0.001)).score(numbered(200))
     assert {error.attempts for error in caught.value.errors} == {2}
+
+
+def test_a_chunk_that_is_always_refused_is_sent_again_after_the_others_and_not_round_and_round() -> None:
+    sent: list[int] = []
+
+    def send(body: bytes, rows: range, *_: Any) -> Kept:
+        sent.append(rows.start)
+        if rows.start == 3:
+            raise Throttled("always")
+        return Kept(body, "")
+
+    with pytest.raises(PartialResultError) as caught:
+        scoring.score(300, no_bytes, send, zeros, policy=Policy(chunk_rows=1, concurrency=4))
+    assert list(caught.value.failed_rows) == [3]
+    assert 2 <= sent.count(3) < 10
+
+
+def test_ctrl_c_after_a_failure_tells_of_the_stop_first() -> None:
+    def send(body: bytes, rows: range, *_: Any) -> Kept:
+        if rows.start == 0:
+            raise ModelError("broken")
+        if rows.start == 20:
+            signal.raise_signal(signal.SIGINT)
+        return Kept(body, "")
+
+    with pytest.raises(Interrupted, match=r"^Stopped with \d+ of 1,000 rows answered\. Requests that had failed .*: 1"):
+        scoring.score(1000, no_bytes, send, zeros, policy=Policy(chunk_rows=1, concurrency=1))

@@ -126,7 +126,7 @@ def per_row(value: Any, rows: int, path: str | None = None) -> Answers:
     return found
 
 
-def of_reply(value: Any, rows: int, path: str | None, codec: codecs.Codec | None) -> Answers | Untyped:
+def of_reply(value: Any, rows: int, path: str | None, *, codec: codecs.Codec | None, body: bytes) -> Answers | Untyped:
     """Find one answer for each row in a reply that is one of several.
 
     Parameters
@@ -135,6 +135,8 @@ def of_reply(value: Any, rows: int, path: str | None, codec: codecs.Codec | None
         As for `per_row`.
     codec : Codec or None
         What read the reply, which may have no types.
+    body : bytes
+        What it read.
 
     Returns
     -------
@@ -148,7 +150,11 @@ def of_reply(value: Any, rows: int, path: str | None, codec: codecs.Codec | None
     found = per_row(value, rows, path)
     if codec is None or codec.has_types:
         return found
-    return Untyped(found, value if rows == 1 and isinstance(value, str) else None)
+    if path is not None:
+        return Untyped(found)
+    if isinstance(value, str) and rows == 1:
+        return Untyped.of_prose(found, value)
+    return Untyped.of_csv(found, codec.lines(body))
 
 
 def _find(value: Any, rows: int) -> Answers | None:  # noqa: PLR0911 - one return for each form
@@ -200,7 +206,9 @@ def _of_table(table: Table, rows: int) -> Answers | None:
 def _of_text(value: str, rows: int) -> Answers | None:
     if rows == 1:
         bare = value.strip()  # prose may be a numeral, such as 007, or a word, such as infinity
-        return column([loads(bare.encode())]) if _JSON_NUMBER.fullmatch(bare) else [value]
+        if _JSON_NUMBER.fullmatch(bare):
+            return column([loads(bare.encode())])
+        return [value.removesuffix("\n").removesuffix("\r")]  # as a line among others has it
     lines = value.strip("\r\n").replace("\r\n", "\n").split("\n")
     for parts in (lines, lines[0].split(",") if len(lines) == 1 else []):
         if len(parts) == rows:

@@ -1,26 +1,51 @@
 """Answers of replies without types, such as CSV: there a label of digits looks like a number.
 
 A chunk whose labels happen to be ``1`` and ``2`` is read as numbers, and the next one, ``a`` and ``b``, as text, where
-one reply for all rows would have been text throughout. So numbers that stand beside text become text again, as Python
-writes them, which is how most containers do. What was written otherwise (``1.50``, ``1e3``) does not come back as it
-was, and a NaN is missing: to keep the text of every number would take several times the memory of the numbers. Only a
-reply of one row keeps its text, for that may be prose.
+one reply for all rows would have been text throughout. So numbers that stand beside text become text again. Most
+containers write numbers as Python does, and these lead back to their text by themselves; of a reply that is written
+otherwise (``401.90``, ``1e3``, an empty cell) the text is kept, compressed, until the run ends: keeping all texts would
+take several times the memory of the numbers.
 
 JSON says itself what is text, so its answers stay as they are.
 """
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smrt_jupyter.codecs.cells import number_lines
+from smrt_jupyter.codecs.csv_reader import rows_of_cells, typed
+
 if TYPE_CHECKING:
     from smrt_jupyter.answers import Answers
-    from smrt_jupyter.tables import Array
 
-EXACT_IN_FLOAT = 2**53
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a chunk's answers were read from.
+
+    Attributes
+    ----------
+    packed : bytes
+        Compressed.
+    column : int or None
+        Which column of it as CSV; None: all of it is one cell.
+    """
+
+    packed: bytes
+    column: int | None = 0
+
+    def cells(self) -> list[str | None]:
+        """Give the texts of the column; empty where it has no such."""
+        text = zlib.decompress(self.packed).decode()
+        if self.column is None:
+            return [text]
+        rows = rows_of_cells(text)
+        return [row[self.column] or None for row in rows] if min(map(len, rows)) > self.column else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,38 +56,98 @@ class Untyped:
     ----------
     answers : Answers
         As they were read.
-    text : str or None
-        The reply itself, where it is of one row.
+    text : Text or None
+        What they were read from, where they do not lead back to it.
     """
 
     answers: Answers
-    text: str | None = None
+    text: Text | None = None
 
+    @classmethod
+    def of_prose(cls, answers: Answers, text: str) -> Untyped:
+        """Take a reply that is the answer of one row.
 
-def fields(matrix: Array) -> dict[str, Array]:
-    """Take a matrix apart, into the columns that CSV has where one of them is text.
+        Parameters
+        ----------
+        answers : Answers
+        text : str
 
-    Parameters
-    ----------
-    matrix : ndarray
-        Of two dimensions.
+        Returns
+        -------
+        Untyped
+        """
+        line = text.removesuffix("\n").removesuffix("\r")
+        return cls(answers, Text(zlib.compress(line.encode(), 1), None))
 
-    Returns
-    -------
-    dict of str to ndarray
-        Whole numbers are integers: they are floats in the matrix for the sake of another column.
+    @classmethod
+    def of_csv(cls, answers: Answers, body: bytes) -> Untyped:
+        r"""Take a reply with a line for each row.
 
-    Examples
-    --------
-    >>> fields(np.array([[1, 0.5], [2, 0.25]]))
-    {'0': array([1, 2]), '1': array([0.5 , 0.25])}
-    """
-    columns = {str(place): np.ascontiguousarray(matrix[:, place]) for place in range(matrix.shape[1])}
-    return {name: column.astype(np.int64) if _is_whole(column) else column for name, column in columns.items()}
+        Parameters
+        ----------
+        answers : Answers
+        body : bytes
+            In UTF-8, without a header.
 
+        Returns
+        -------
+        Untyped
 
-def _is_whole(column: Array) -> bool:
-    return column.dtype.kind == "f" and bool(((column % 1 == 0) & (np.abs(column) < EXACT_IN_FLOAT)).all())
+        Examples
+        --------
+        >>> Untyped.of_csv(np.array([0.5, 1.0]), b"0.5\n1.0\n").text
+        >>> Untyped.of_csv(np.array([401.9, 1.0]), b"401.90\n1\n").text.cells()
+        ['401.90', '1']
+        """
+        if isinstance(answers, list):
+            return cls(answers)
+        body = (body.replace(b"\r\n", b"\n") if b"\r" in body else body).rstrip(b"\n")
+        if isinstance(answers, np.ndarray) and answers.dtype.kind in "iuf" and len(answers):
+            matrix = np.ascontiguousarray(answers.reshape(len(answers), -1))
+            if matrix.shape[1] == 1 and b"\n" not in body:
+                body = body.replace(b",", b"\n")  # one line for all rows
+            if number_lines(matrix, b"nan") == body:
+                return cls(answers)
+        return cls(answers, Text(zlib.compress(body, 1)))
+
+    def in_fields(self) -> Untyped:
+        r"""Take a matrix apart, into the columns that CSV has where one of them is text.
+
+        Returns
+        -------
+        Untyped
+            Each with its own type: whole numbers are floats in the matrix for the sake of another column.
+
+        Examples
+        --------
+        >>> matrix = np.array([[1, 0.5], [2, 0.25]])
+        >>> Untyped.of_csv(matrix, b"1,0.5\n2,0.25").in_fields().answers
+        {'0': array([1, 2]), '1': array([0.5 , 0.25])}
+        """
+        matrix: Any = self.answers
+        fields: dict[str, Any] = {}
+        for place in range(matrix.shape[1]):
+            cells = [] if self.text is None else Text(self.text.packed, place).cells()
+            as_it_is = np.ascontiguousarray(matrix[:, place])
+            fields[str(place)] = typed([cell or "" for cell in cells]) if len(cells) == len(matrix) else as_it_is
+        return Untyped(fields, self.text)
+
+    def field(self, name: str, place: int) -> Untyped:
+        """Take one of several fields.
+
+        Parameters
+        ----------
+        name : str
+        place : int
+            Which it is.
+
+        Returns
+        -------
+        Untyped
+        """
+        answers: Any = self.answers
+        is_text = isinstance(answers[name], list)
+        return Untyped(answers[name], None if self.text is None or is_text else Text(self.text.packed, place))
 
 
 def are_of_one_type(cells: list[Any]) -> bool:
@@ -81,7 +166,7 @@ def are_of_one_type(cells: list[Any]) -> bool:
 
 
 def as_text(cell: Any) -> str | None:
-    """Write a cell as most containers do; None and NaN are missing.
+    """Write a cell as most containers do; None is missing.
 
     Parameters
     ----------
@@ -93,7 +178,7 @@ def as_text(cell: Any) -> str | None:
 
     Examples
     --------
-    >>> as_text(1), as_text(0.5), as_text("b"), as_text(float("nan"))
+    >>> as_text(1), as_text(0.5), as_text("b"), as_text(None)
     ('1', '0.5', 'b', None)
     """
-    return None if cell is None or cell != cell else str(cell)  # noqa: PLR0124 - only NaN differs from itself
+    return None if cell is None else str(cell)

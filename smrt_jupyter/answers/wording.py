@@ -40,18 +40,3 @@ def told(value: Any) -> str:
     if isinstance(value, bytes):
         return f"{len(value)} bytes of an unknown content type"
     return f"one {type(value).__name__}"
-
-
-def fields_told(names: set[str] | None) -> str:
-    """Describe the fields of a chunk's answers.
-
-    Parameters
-    ----------
-    names : set of str or None
-        None: they have no names.
-
-    Returns
-    -------
-    str
-    """
-    return "without names" if names is None else f"with the fields {', '.join(sorted(names))}"

@@ -152,7 +152,10 @@ def _boto3(endpoint: Endpoint, data: Any, told: str, in_chunks: bool, named: str
 BODIES_TRIED = 16
 """Bodies on which a way to write them is tried; of more, some from the beginning to the end of the table."""
 
-_TAKEN = {"rows", "row", "file", "start", "stop", "write", "runtime", "bodies", "reply", "body"}
+_TAKEN = {
+    *("rows", "row", "file", "start", "stop", "write", "runtime", "bodies", "reply", "body", "answer", "endpoint"),
+    *("boto3", "io", "json", "np", "pd", "Path", "find", "encode", "Table", "Endpoint", "Policy"),
+}
 """Names that the code gives a meaning of its own."""
 
 _STANDARD = ("import io", "import json", "from pathlib")

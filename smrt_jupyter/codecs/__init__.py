@@ -90,11 +90,11 @@ def register_codec(codec_class: type[Codec]) -> type[Codec]:
     """
     if not codec_class.content_types:
         raise CodecError(f"{codec_class.__name__} names no content types.", next_step='Set content_types = ("...",).')
-    find_reader.cache_clear()
     for essence in codec_class.content_types:
         _registered[essence.lower()] = codec_class
         if essence not in _names and not essence.endswith("/*"):
             _names.append(essence)
+    find_reader.cache_clear()
     return codec_class
 
 

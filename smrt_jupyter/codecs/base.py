@@ -78,7 +78,8 @@ class Codec:
     """Bytes from values, and values from bytes, for one family of content types.
 
     To add one: subclass, name the `content_types`, write `encode` and `decode`, and pass an instance as
-    ``content_type=`` or call `register_codec`. `writer` is only worth overriding for speed.
+    ``content_type=`` or call `register_codec`. `writer` is only worth overriding for speed. One object may read and
+    write in several threads at once.
 
     Parameters
     ----------
@@ -103,6 +104,10 @@ class Codec:
 
     def __init__(self, content_type: str | None = None) -> None:
         self.media_type = MediaType(content_type or self.content_types[0])
+
+    def lines(self, body: bytes) -> bytes:
+        """Give the lines of a reply without types in UTF-8, without a header; see `has_types`."""
+        return body
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.media_type.text!r})"

@@ -59,7 +59,7 @@ from smrt_jupyter.codecs.cells import (
 )
 from smrt_jupyter.codecs.charsets import recoding
 from smrt_jupyter.codecs.csv_reader import read_csv
-from smrt_jupyter.codecs.text_bodies import encoded, raw_body
+from smrt_jupyter.codecs.text_bodies import encoded, in_utf_8, raw_body
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import NUMBERS, Cells, Column, Kind, Table, is_table
 
@@ -153,6 +153,14 @@ class CSV(Codec):
             When the lines have different numbers of cells, or the text is not of its charset.
         """
         return read_csv(body, self.media_type, header=self.has_header)
+
+    def lines(self, body: bytes) -> bytes:
+        """Give the lines of a reply in UTF-8, without a header.
+
+        See `Codec.lines`.
+        """
+        lines = in_utf_8(body, self.media_type)
+        return lines.partition(b"\n")[2] if self.has_header else lines
 
     def writer(self, table: Table) -> Writer:
         """Find out how every column is written, then write any rows.

@@ -65,7 +65,7 @@ def read_csv(body: bytes, media_type: MediaType, *, header: bool) -> object:
     text = decoded(body, media_type).rstrip("\r\n")
     if "," not in text and '"' not in text:
         return _table([_lines(text)] if text else [], header=header)
-    rows = _rows(text)
+    rows = rows_of_cells(text)
     width = len(rows[0])
     odd = next((place for place, row in enumerate(rows) if len(row) != width), None)
     if odd is not None:
@@ -123,10 +123,21 @@ def _listed_rows(body: bytes) -> Array | None:
     return None if values is None else values.reshape(-1, width)
 
 
-def _rows(text: str) -> list[list[str]]:
-    """Split text into rows of cells; a quoted cell stands as a lone quotation mark until the end."""
+def rows_of_cells(text: str) -> list[list[str]]:
+    """Split CSV into rows of cells, without a look at what they are.
+
+    Parameters
+    ----------
+    text : str
+        Without a line end behind the last row.
+
+    Returns
+    -------
+    list of list of str
+    """
     if '"' not in text:
         return [line.split(",") for line in _lines(text)]
+    # a quoted cell stands as a lone quotation mark until the end
     parts = _QUOTED_CELL.split(text)
     quoted = parts[1::2]
     rows = [line.split(",") for line in _lines('"'.join(parts[::2]))]

@@ -7,6 +7,7 @@ made differently is each record parsed on its own.
 
 from __future__ import annotations
 
+import math
 import struct
 from array import array
 from typing import TYPE_CHECKING, Any
@@ -259,10 +260,8 @@ def _numbers(packed: bytes) -> Array:
 def _shaped(matrix: Array, shape: list[int]) -> Array:
     if not shape:
         return matrix
-    product = 1
-    for size in shape:
-        product *= size
-    if product != matrix.shape[1] or len(shape) > 32:  # noqa: PLR2004 - NumPy takes 64 dimensions, no model 32
+    # NumPy takes 64 dimensions, no model 32; and the product of very many sizes takes very long.
+    if len(shape) > 32 or math.prod(shape) != matrix.shape[1]:  # noqa: PLR2004 - as said
         raise _broken("the shape of a tensor does not fit its values")
     return matrix.reshape(len(matrix), *shape)
 

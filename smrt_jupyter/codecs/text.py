@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from smrt_jupyter.codecs.base import Codec, Writer
-from smrt_jupyter.codecs.text_bodies import decoded, encoded, raw_body
+from smrt_jupyter.codecs.text_bodies import decoded, encoded, in_utf_8, raw_body
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Cells, Column, Kind, Table
 
@@ -75,6 +75,13 @@ class Text(Codec):
             When the bytes are not of the charset.
         """
         return decoded(body, self.media_type)
+
+    def lines(self, body: bytes) -> bytes:
+        """Give the lines of a reply in UTF-8.
+
+        See `Codec.lines`.
+        """
+        return in_utf_8(body, self.media_type)
 
     def writer(self, table: Table) -> Writer:
         """Prepare one column of text, one cell a request.

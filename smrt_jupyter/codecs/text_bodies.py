@@ -89,6 +89,27 @@ def encoded(text: str, media_type: MediaType) -> bytes:
         ) from error
 
 
+def in_utf_8(body: bytes, media_type: MediaType) -> bytes:
+    """Write a body in UTF-8, if it is not already.
+
+    Parameters
+    ----------
+    body : bytes
+    media_type : MediaType
+        Its charset is what the body is in.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    CodecError
+        When the bytes are not of that charset.
+    """
+    return body if charset_of(media_type) in ("utf-8", "ascii") else decoded(body, media_type).encode()
+
+
 def decoded(body: bytes, media_type: MediaType) -> str:
     """Turn bytes into text.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from smrt_jupyter.answers import Answers
+    from smrt_jupyter.async_inference import AsyncInference
     from smrt_jupyter.endpoint import Endpoint
     from smrt_jupyter.reply import Reply
     from smrt_jupyter.scoring.batches import RawReply
@@ -174,10 +175,23 @@ class Courier:
             inference = async_submission.begin(
                 endpoint, self._codec, body, s3_input_prefix=self._prefix, sending=sending
             )
-            return inference.result(stop=stop)
+            return self._fetched(inference, stop)
         except errors.InvokeError as error:
             error.rows = rows
             raise
+
+    def _fetched(self, inference: AsyncInference, stop: threading.Event) -> Reply:
+        """Wait for an answer; trouble on the way to it must not look as if nothing had run."""
+        try:
+            return inference.result(stop=stop)
+        except (errors.Throttled, errors.ServiceError, errors.ConnectionFailed) as error:
+            raise errors.AsyncInferenceError(
+                f"The inference was taken on, and its answer could not be fetched: {error.message}",
+                endpoint=self._endpoint.name,
+                output_location=inference.output_location,
+                failure_location=inference.failure_location,
+                next_step=f"The answer is to be found at {inference.output_location}.",
+            ) from error
 
 
 def read(endpoint: Endpoint, reply: RawReply, rows: range) -> Answers | answers.Untyped:
@@ -197,11 +211,14 @@ def read(endpoint: Endpoint, reply: RawReply, rows: range) -> Answers | answers.
     Answers or Untyped
     """
     codec = codecs.reader_of(endpoint.accept, reply.content_type) or codecs.find_reader(reply.content_type)
-    value: Any = reply.body if codec is None else codec.decode(reply.body)
+    body = reply.body
+    value: Any = body if codec is None else codec.decode(body)
     explained = explaining.read(value)
     if explained is not None:
+        inner = value["predictions"]["data"]
+        body = inner.encode() if isinstance(inner, str) else b""
         value, codec = explained.predictions, codecs.find_reader(explained.content_type)
-    return answers.of_reply(value, len(rows), endpoint.path, codec)
+    return answers.of_reply(value, len(rows), endpoint.path, codec=codec, body=body)
 
 
 def score(  # noqa: PLR0913 - those of `Endpoint.score`

@@ -7,7 +7,8 @@ whichever rows stand beside it:
 the answer of a row                             is
 ==============================================  ======================================================================
 text                                            a label
-an integer or a bool                            a label; where the classes are text, its position among them
+an integer or a bool                            a label; where the classes are text, its position among them, unless
+                                                each of them is a numeral: CSV cannot tell the label "1" from 1
 a float, of two classes                         the score of the second class
 a float, of three or more classes               a label written as a float (XGBoost's ``multi:softmax``), as an integer
 one float for each class                        the scores of the classes; unless the user says that they are, they must
@@ -20,6 +21,7 @@ fields named as the classes                     the scores of the classes
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -217,7 +219,7 @@ def margins(verdicts: Verdicts, classes: NDArray[Any], threshold: float | None) 
 
 
 def positions(told: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
-    """Find labels among the classes: by value; by position where they are whole numbers and the classes are text.
+    """Find labels among the classes: by value; by position where they are whole numbers and the classes are words.
 
     Parameters
     ----------
@@ -240,12 +242,15 @@ def positions(told: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
     --------
     >>> positions(np.array(["7", "3"]), np.array([3, 7]))
     array([1, 0])
+    >>> positions(np.array([7, 3]), np.array(["3", "7"])), positions(np.array([1, 0]), np.array(["no", "yes"]))
+    (array([1, 0]), array([1, 0]))
     """
     values: list[Any] = classes.tolist()
     places: dict[Any, int] = {str(value): place for place, value in enumerate(values)}
     places |= {value: place for place, value in enumerate(values)}
     if classes.dtype.kind not in "biuf" and told.dtype.kind in "biuf":
-        places = {place: place for place in range(len(values))}
+        numbers = _of_numerals(values)
+        places = {number: place for place, number in enumerate(numbers or range(len(values)))}
     distinct, inverse = np.unique(told.astype(str) if told.dtype.kind == "O" else told, return_inverse=True)
     found = np.array([places.get(each, -1) for each in distinct.tolist()], dtype=np.intp)[inverse]
     unknown = np.flatnonzero(found < 0)
@@ -256,6 +261,15 @@ def positions(told: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
             next_step=NAME_THEM,
         )
     return found
+
+
+def _of_numerals(values: list[Any]) -> list[float] | None:
+    """Read classes as numbers; None where one of them is a word, or two are the same number."""
+    try:
+        numbers = [float(value) for value in values]
+    except (TypeError, ValueError):
+        return None
+    return numbers if len(set(numbers)) == len(values) and all(map(math.isfinite, numbers)) else None
 
 
 def _of_classes(verdicts: Verdicts, classes: NDArray[Any] | None) -> NDArray[np.float64]:

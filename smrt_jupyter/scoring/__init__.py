@@ -192,6 +192,10 @@ def _report_failures(
     report.failed_rows = np.concatenate([np.arange(0), *(np.arange(gap.start, gap.stop) for gap in gaps)])
 
 
+def _cause(error: errors.SmrtError) -> str:
+    return f"{type(error).__name__}, {error.where()}: {error.message}" if error.where() else str(error.message)
+
+
 def failure(
     report: RunReport, partial: Any, *, interrupted: bool = False, mistake: Exception | None = None
 ) -> BaseException:
@@ -217,16 +221,17 @@ def failure(
     if mistake is not None:
         answered = f"{report.rows_done:,} of {report.rows:,} rows answered"
         told = f"Stopped with {answered} by {type(mistake).__name__}: {mistake}."
-    elif report.errors:
+    elif report.errors and not interrupted:
         first = report.errors[0]
         alone = len(report.errors) == 1 or isinstance(first, PASSES_NOTHING)
-        if alone and report.rows_done == 0 and not interrupted:
+        if alone and report.rows_done == 0:
             return first
         lost = len(report.failed_rows)
-        cause = f"{type(first).__name__}, {first.where()}: {first.message}" if first.where() else str(first.message)
-        told = f"{lost:,} of {report.rows:,} rows have no answer; the first cause: {cause}"
+        told = f"{lost:,} of {report.rows:,} rows have no answer; the first cause: {_cause(first)}"
     else:
         told = f"Stopped with {report.rows_done:,} of {report.rows:,} rows answered."
+        if report.errors:
+            told += f" Requests that had failed before: {len(report.errors):,}, the first by {_cause(report.errors[0])}"
     return (errors.Interrupted if interrupted else errors.PartialResultError)(
         told,
         partial=partial,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smrt_jupyter.answers.untyped import EXACT_IN_FLOAT, Untyped, are_of_one_type, as_text, fields
+from smrt_jupyter.answers.untyped import Text, Untyped, are_of_one_type, as_text
 from smrt_jupyter.errors import AnswerError
 from smrt_jupyter.scoring.chunks import missing
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from smrt_jupyter.answers import Answers
 
+EXACT_IN_FLOAT = 2**53
 LACK = {"O": None, "M": np.datetime64("nat"), "m": np.timedelta64("nat")}
 """What stands for a missing answer, by the kind of type; NaN for the others."""
 
@@ -44,7 +45,7 @@ class Assembly:
         self._placed: dict[range, np.dtype[Any] | None] = {}
         self._nulls: list[range] = []
         self._untyped = True
-        self._texts: dict[int, str] = {}
+        self._texts: dict[range, Text] = {}
         self._order: dict[str, tuple[int, int]] = {}
         self._whole: np.ndarray[Any, Any] | list[Any] | dict[str, Assembly] | None = None
 
@@ -64,23 +65,24 @@ class Assembly:
             When this chunk's answers are of another shape than those of the chunks before it.
         """
         self._untyped &= isinstance(part, Untyped)
-        if isinstance(part, Untyped):
-            if part.text is not None:
-                self._texts[rows.start] = part.text
-            part = self._in_fields(part.answers)
-        if isinstance(part, dict):
-            self._place_fields(rows, part)
-        elif isinstance(self._whole, dict):
-            raise AnswerError("This reply has no named fields, and replies before it had.")
-        elif isinstance(part, list) and all(cell is None for cell in part):
+        read = part if isinstance(part, Untyped) else Untyped(part)
+        read = self._in_fields(read) if self._untyped else read
+        part = read.answers
+        if isinstance(part, list) and all(cell is None for cell in part):
             self._nulls.append(rows)  # which says nothing of a type
             return
+        if isinstance(part, dict):
+            self._place_fields(rows, read)
+        elif isinstance(self._whole, dict):
+            raise AnswerError("This reply has no named fields, and replies before it had.")
         elif isinstance(part, np.ndarray) and not isinstance(self._whole, list):
             self._place_array(rows, part)
         else:
             self._whole = whole = self._as_list()
             whole[rows.start : rows.stop] = part.tolist() if isinstance(part, np.ndarray) else part
         self._placed[rows] = part.dtype if isinstance(part, np.ndarray) else None
+        if read.text is not None:
+            self._texts[rows] = read.text
 
     def missing(self) -> list[range]:
         """Say which rows nothing was placed in.
@@ -111,7 +113,7 @@ class Assembly:
                 self._whole = self._as_list()
         if isinstance(self._whole, list):
             if self._untyped and not are_of_one_type(self._whole):
-                self._whole = [self._texts.get(row, as_text(cell)) for row, cell in enumerate(self._whole)]
+                self._whole = self._as_text(self._whole)
             return self._whole
         gaps = self._gaps(self._placed)
         if gaps:
@@ -133,39 +135,65 @@ class Assembly:
                 whole[done.start : done.stop] = self._whole[done.start : done.stop].astype(dtype).tolist()
         return whole
 
-    def _in_fields(self, part: Answers) -> Answers:
-        """Take matrices apart, this one or those before it, where another chunk has text in one of its columns."""
-        if isinstance(part, np.ndarray) and isinstance(self._whole, dict) and part.shape[1:] == (len(self._whole),):
-            return dict(fields(part))
-        if isinstance(part, dict) and isinstance(self._whole, np.ndarray) and self._whole.shape[1:] == (len(part),):
-            matrix, self._whole = self._whole, None
-            for rows in self._placed:
-                self._place_fields(rows, fields(matrix[rows.start : rows.stop]))
-        return part
+    def _as_text(self, cells: list[Any]) -> list[str | None]:
+        whole = list(map(as_text, cells))
+        for rows, text in self._texts.items():
+            kept = text.cells()
+            if len(kept) == len(rows):
+                whole[rows.start : rows.stop] = kept
+        return whole
 
-    def _place_fields(self, rows: range, part: dict[str, Any]) -> None:
+    def _in_fields(self, read: Untyped) -> Untyped:
+        """Take matrices apart, this one or those before it, where another chunk has text in one of its columns."""
+        part, whole = read.answers, self._whole
+        if isinstance(part, np.ndarray) and isinstance(whole, dict) and part.shape[1:] == (len(whole),):
+            return read.in_fields()
+        if isinstance(part, dict) and isinstance(whole, np.ndarray) and whole.shape[1:] == (len(part),):
+            self._whole = None
+            for rows in self._placed:
+                before = Untyped(whole[rows.start : rows.stop], self._texts.get(rows))
+                self._place_fields(rows, before.in_fields())
+        return read
+
+    def _place_fields(self, rows: range, read: Untyped) -> None:
+        part: Any = read.answers
         if self._whole is None:
             self._whole = {}
         if not isinstance(self._whole, dict):
             raise AnswerError("This reply has named fields, and replies before it had none.")
+        for name, field in part.items():
+            if name in self._whole:
+                self._whole[name].refuse_another_width(field)  # before any of them is placed
         for place, (name, field) in enumerate(part.items()):
             if name not in self._whole:
                 self._whole[name] = Assembly(self._rows)
             self._order[name] = min((rows.start, place), self._order.get(name, (self._rows, 0)))
-            self._whole[name].place(rows, Untyped(field) if self._untyped else field)
+            self._whole[name].place(rows, read.field(name, place) if self._untyped else field)
+
+    def refuse_another_width(self, part: Any) -> None:
+        """Raise `AnswerError` for an array that has another number of values a row than those before it.
+
+        Parameters
+        ----------
+        part : ndarray or list
+        """
+        whole = self._whole
+        if isinstance(whole, np.ndarray) and isinstance(part, np.ndarray) and whole.shape[1:] != part.shape[1:]:
+            told = f"This reply has {_width(part)} a row, and replies before it had {_width(whole)}."
+            raise AnswerError(told)
 
     def _place_array(self, rows: range, part: np.ndarray[Any, Any]) -> None:
         whole = self._whole
         if not isinstance(whole, np.ndarray):
             self._whole = whole = np.empty((self._rows, *part.shape[1:]), part.dtype)
-        if whole.shape[1:] != part.shape[1:]:
-            msg = f"This reply has {_width(part)} a row, and replies before it had {_width(whole)}."
-            raise AnswerError(msg)
+        self.refuse_another_width(part)
         if whole.dtype != part.dtype:
             common = _common(whole.dtype, part.dtype)
-            before = (whole[done.start : done.stop] for done in self._placed)
-            if common.kind in "fc" and not all(map(_is_exact_in_float, (part, *before))):
-                common = np.dtype(object)
+            if common.kind in "fc":
+                # what came before is looked at when it changes its type, which it does once or twice in a run
+                changed = [] if common == whole.dtype else [whole[done.start : done.stop] for done in self._placed]
+                if not all(map(_is_exact_in_float, (part, *changed))):
+                    common = np.dtype(object)
             self._whole = whole = whole.astype(common, copy=False)
         whole[rows.start : rows.stop] = part
 

@@ -42,8 +42,9 @@ class Delivery:
     stop : threading.Event
         The run's: nothing is sent any more.
     again : callable
-        Called, with the lock held, with what is to be taken next: the pieces of a chunk that was too large, or a chunk
-        that may pass now.
+        Called, with the lock held, with the pieces of a chunk that was too large.
+    later : callable
+        Called, with the lock held, with a chunk that may pass when all others have been sent.
     busy : callable
         Called, with the lock held, when a thread more is busy with a disk.
 
@@ -67,6 +68,7 @@ class Delivery:
         lock: threading.Lock,
         stop: threading.Event,
         again: Callable[[list[Chunk]], None],
+        later: Callable[[Chunk], None],
         busy: Callable[[], None],
     ) -> None:
         self.failures: list[tuple[range, errors.SmrtError]] = []
@@ -74,7 +76,7 @@ class Delivery:
         self.abandoned = False
         self._send, self._places, self._report = send, places, report
         self._takes_up_again = policy.attempts is None
-        self._lock, self._stop, self._again, self._busy = lock, stop, again, busy
+        self._lock, self._stop, self._again, self._later, self._busy = lock, stop, again, later, busy
         self._size_limit = SizeLimit(min(policy.payload_limit, policy.chunk_bytes or policy.payload_limit))
         self._lost = 0
 
@@ -84,7 +86,7 @@ class Delivery:
 
     def __call__(self, chunk: Chunk) -> None:
         """Bring a chunk to its end, whichever that is."""
-        was_sent, done_before = False, self._report.rows_done
+        was_sent, passed_before = False, 0
         try:
             with self._writing:
                 if self._stop.is_set():
@@ -96,7 +98,7 @@ class Delivery:
             turn = self._places.turn(len(body))
             if not self._places.begin(turn):
                 return
-            was_sent = True
+            was_sent, passed_before = True, self._report.replies
             try:
                 reply = self._send(body, chunk.rows, turn.on_retry, turn)
             except BaseException as error:
@@ -115,9 +117,9 @@ class Delivery:
             del body
             self._keep(chunk, reply)
         except errors.SmrtError as error:
-            if was_sent and self._may_pass_later(error, done_before):
+            if was_sent and self._may_pass_later(error, passed_before):
                 with self._lock:
-                    self._again([chunk])
+                    self._later(chunk)
             else:
                 self._fail(chunk, error, was_sent=was_sent)
 
@@ -126,7 +128,7 @@ class Delivery:
         forget_frames(error)
         self.failures.append((rows, error))
 
-    def _may_pass_later(self, error: errors.SmrtError, done_before: int) -> bool:
+    def _may_pass_later(self, error: errors.SmrtError, passed_before: int) -> bool:
         """Tell whether a chunk had bad luck: it certainly did not run in all of its attempts, while others passed.
 
         One in a thousand has, where a quarter of the requests are refused. The usual policy says what did not run: one
@@ -136,7 +138,7 @@ class Delivery:
             self._takes_up_again
             and isinstance(error, errors.InvokeError)
             and Policy().verdict(error) is Verdict.AGAIN
-            and self._report.rows_done > done_before
+            and self._report.replies > passed_before
         )
 
     def _keep(self, chunk: Chunk, reply: RawReply) -> None:

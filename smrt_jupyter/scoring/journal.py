@@ -231,7 +231,8 @@ class Journal:
         for rows, kept in self.finished():
             reader = codecs.find_reader(kept.content_type)
             value = reader.decode(kept.body) if reader else kept.body
-            assembly.place(range(start, start + len(rows)), answers.of_reply(value, len(rows), path, reader))
+            part = answers.of_reply(value, len(rows), path, codec=reader, body=kept.body)
+            assembly.place(range(start, start + len(rows)), part)
             start += len(rows)
         columns = {name: list(values) for name, values in named(assembly.finish()).items()} if numbers else {}
         whole = pd.DataFrame({"row": np.array(numbers, dtype=np.int64), **columns})

@@ -95,6 +95,7 @@ class Run:
             lock=self.lock,
             stop=self.stop,
             again=self._put_back,
+            later=self._put_last,
             busy=self._one_more,
         )
         self.limit = self.places.limit
@@ -308,6 +309,10 @@ class Run:
 
     def _put_back(self, pieces: list[Chunk]) -> None:
         self.pending.extendleft(reversed(pieces))
+        self.work.notify_all()
+
+    def _put_last(self, chunk: Chunk) -> None:
+        self.pending.append(chunk)
         self.work.notify_all()
 
     def _has_work(self, takers: int = 0) -> bool:
