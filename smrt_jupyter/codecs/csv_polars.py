@@ -17,6 +17,7 @@ import numpy as np
 
 from smrt_jupyter.codecs.cells import Blocks, number_blocks, odd_places
 from smrt_jupyter.tables import Array, Cells, Column, Kind
+from smrt_jupyter.tables.columns import object_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,10 +95,11 @@ def blocks_writer(
         frame.write_csv(body, include_header=False, datetime_format=_FORMATS.get(unit_of_all or ""))
         if not len(odd):
             return True
-        whole = [
-            column.cells(start, stop) if part is _UNREAD else part for column, part in zip(columns, cells, strict=True)
-        ]
-        return _patch(body.getbuffer(), odd, whole, rows_of, out)
+
+        def anew() -> list[str]:
+            return rows_of([_some(part, given, odd) for part, given in zip(cells, made, strict=True)])
+
+        return _patch(body.getbuffer(), odd, stop - start, anew, out)
 
     def blocks(start: int, stop: int, out: io.BytesIO) -> None:
         step = max(1, _CELLS_AT_ONCE // len(columns))
@@ -160,24 +162,26 @@ def _odd_rows(cells: list[Cells]) -> Array:
     return np.unique(np.concatenate(found)) if found else np.empty(0, np.intp)
 
 
-def _patch(
-    body: memoryview, odd: Array, cells: list[Cells], rows_of: Callable[[list[Cells]], list[str]], out: io.BytesIO
-) -> bool:
+def _some(cells: Cells, given: Any, odd: Array) -> Cells:
+    """Take some rows of a column; of one that only polars was given, from what it was given."""
+    if cells is _UNREAD:
+        texts = given.take(odd).to_pylist()
+        missing = np.array([text is None for text in texts])
+        return Cells(object_array(texts), missing if missing.any() else None)
+    return Cells(
+        cells.values[odd],
+        None if cells.missing is None else cells.missing[odd],
+        None if cells.offset is None else cells.offset[odd],
+    )
+
+
+def _patch(body: memoryview, odd: Array, rows: int, anew: Callable[[], list[str]], out: io.BytesIO) -> bool:
     """Write lines, some of them anew; or nothing, when they cannot be told apart, or are too many."""
     ends = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n"))
-    rows = max(len(part.values) for part in cells)
     if len(ends) != rows or len(odd) > rows // 4:
         return False
-    some = [
-        Cells(
-            part.values[odd],
-            None if part.missing is None else part.missing[odd],
-            None if part.offset is None else part.offset[odd],
-        )
-        for part in cells
-    ]
     done = 0
-    for row, text in zip(odd.tolist(), rows_of(some), strict=True):
+    for row, text in zip(odd.tolist(), anew(), strict=True):
         out.write(body[done : ends[row - 1] + 1 if row else 0])
         out.write(text.encode())
         done = int(ends[row])
