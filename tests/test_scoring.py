@@ -512,6 +512,7 @@ def test_a_chunk_that_is_always_refused_is_sent_again_after_the_others_and_not_r
     assert 2 <= sent.count(3) < 10
 
 
+@pytest.mark.usefixtures("python_meets_ctrl_c")
 def test_ctrl_c_after_a_failure_tells_of_the_stop_first() -> None:
     def send(body: bytes, rows: range, *_: Any) -> Kept:
         if rows.start == 0:

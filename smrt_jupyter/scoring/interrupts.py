@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
 
 @contextmanager
@@ -27,8 +28,8 @@ def noted(note: Callable[[], None]) -> Iterator[None]:
 
     Notes
     -----
-    Nothing changes outside the main thread, which alone meets Ctrl-C, and where another handler than Python's own is
-    set: a program that has one knows what it wants.
+    Nothing changes outside the main thread, which alone meets Ctrl-C. A handler that a program has set is called as
+    ever, Spark's for one: what is noted is the `KeyboardInterrupt` that it raises.
 
     Examples
     --------
@@ -39,10 +40,17 @@ def noted(note: Callable[[], None]) -> Iterator[None]:
     ['Ctrl-C']
     """
     handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or handler is not signal.default_int_handler:
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield
         return
-    signal.signal(signal.SIGINT, lambda *_: note())
+
+    def meet(number: int, frame: FrameType | None) -> None:
+        try:
+            handler(number, frame)
+        except KeyboardInterrupt:
+            note()
+
+    signal.signal(signal.SIGINT, meet)
     try:
         yield
     finally:
