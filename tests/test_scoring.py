@@ -472,13 +472,18 @@ def test_boundaries_are_kept() -> None:
 
 
 def test_a_chunk_that_is_refused_five_times_in_a_row_is_taken_up_again_while_others_pass(runtime: LocalRuntime) -> None:
-    """Every other request is refused: of five hundred chunks some fifteen have that much bad luck."""
+    """Every other request is refused: of five hundred chunks some fifteen have that much bad luck.
+
+    Behind the very last there is nobody left who could pass.
+    """
     table, model = numbered(500), Model(500)
     endpoint = runtime.deploy("unlucky", model, faults=Faults(throttle=0.5))
     policy = Policy(chunk_rows=1, wait_initial=0.001, wait_max=0.005)
-    answers, report = endpoint.replace(policy=policy).score(table)
-    assert np.allclose(answers, table.sum(axis=1))
-    assert (model.runs == 1).all()
+    answers, report = endpoint.replace(policy=policy).score(table, on_error="return")
+    answered = np.delete(np.arange(500), report.failed_rows)
+    assert len(answered) >= 497
+    assert np.allclose(answers.iloc[answered], table.sum(axis=1).iloc[answered])
+    assert (model.runs[answered] == 1).all()
     assert report.retries["Throttled"] > 0
 
 
@@ -499,17 +504,21 @@ def test_attempts_that_the_user_counts_are_all_that_a_chunk_gets(runtime: LocalR
 
 def test_a_chunk_that_is_always_refused_is_sent_again_after_the_others_and_not_round_and_round() -> None:
     sent: list[int] = []
+    others = threading.Semaphore(0)
 
     def send(body: bytes, rows: range, *_: Any) -> Kept:
         sent.append(rows.start)
         if rows.start == 3:
+            for _ in range(8):
+                others.acquire(timeout=0.2)  # in the end there are none
             raise Throttled("always")
+        others.release()
         return Kept(body, "")
 
     with pytest.raises(PartialResultError) as caught:
         scoring.score(300, no_bytes, send, zeros, policy=Policy(chunk_rows=1, concurrency=4))
     assert list(caught.value.failed_rows) == [3]
-    assert 2 <= sent.count(3) < 10
+    assert 2 <= sent.count(3) <= 4
 
 
 @pytest.mark.usefixtures("python_meets_ctrl_c")
