@@ -174,13 +174,13 @@ def test_an_interrupt_leaves_a_prompt_at_once_and_keeps_the_finished_rows(run: C
         """
 import _thread, os, signal, threading, time
 
-started = threading.Event()
+started = threading.Barrier(3)
 go_on = threading.Event()
 
 
 def slow(frame):
     if frame[0].iloc[0] >= 20:
-        started.set()
+        started.wait()  # for the other request, so that the two before have been answered
         go_on.wait(60)
     return frame[0]
 
