@@ -9,13 +9,12 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter.errors import PartialResultError, SmrtError
-from smrt_jupyter.magic.advice import as_options
-from smrt_jupyter.magic.options import did_you_mean, known
+from smrt_jupyter.errors import Interrupted, PartialResultError, SmrtError, reworded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+PORT_HIGHEST = 65_535
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 KINDS = {
@@ -36,7 +35,9 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
         """Say what is wrong, and where to read on."""
         if message.startswith("unrecognized arguments: -"):
-            word = message.partition(": ")[2].split()[0]
+            from smrt_jupyter.magic.options import did_you_mean
+
+            word = message.partition(": ")[2].split()[0].partition("=")[0]
             message = f"there is no option {word}.{did_you_mean(word, self._option_string_actions)}"
         self.exit(MISUSED, f"{self.prog}: {message} (`{self.prog} --help` shows the options)\n")
 
@@ -54,15 +55,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit code: 0, 1 where it failed, 2 where it was misused, 130 where it was interrupted.
     """
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        print("smrt-jupyter: stopped", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser, commands = _parser()
     told, unknown = parser.parse_known_args(arguments)
     if unknown:
         commands[told.command].error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         return int(told.run(told) or 0)
-    except KeyboardInterrupt as stopped:
-        said = _line(stopped, commands[told.command]) if isinstance(stopped, SmrtError) else "stopped"
-        print(f"smrt-jupyter: {said}", file=sys.stderr)
+    except Interrupted as stopped:
+        print(f"smrt-jupyter: {_line(stopped, commands[told.command])}", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         if told.traceback:
@@ -81,11 +89,15 @@ _ON_A_COMMAND_LINE = {
 
 def _line(error: BaseException, command: Parser) -> str:
     if isinstance(error, SmrtError):
-        advice = "" if "`error." in error.next_step else error.next_step  # Python's, and there is none here
-        for python, words in _ON_A_COMMAND_LINE.items():
-            advice = advice.replace(python, words)
-        error.next_step = as_options(advice, known(command))
+        from smrt_jupyter.magic.options import as_words, known
+
+        error.next_step = reworded(_sayable(error.next_step), _ON_A_COMMAND_LINE | as_words(known(command)))
     return " ".join(str(error).split())
+
+
+def _sayable(advice: str) -> str:
+    """Drop what only Python can do with an error, for there is none here."""
+    return "" if "`error." in advice else advice
 
 
 def _parser() -> tuple[Parser, dict[str, Parser]]:
@@ -126,7 +138,7 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
             metavar="NAME=MODEL",
             help=f"instead: {told}",
         )
-    serve.add_argument("--port", type=int, default=0, help="default: one that is free")
+    serve.add_argument("--port", type=_port, default=0, help="default: one that is free")
     serve.add_argument("--region", default="us-east-1", help="default: %(default)s")
     serve.add_argument("--method", help="of an estimator; default: predict")
     serve.add_argument("--asynchronous", action="store_true", help="take asynchronous invocations only, through S3")
@@ -142,6 +154,7 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
     predict.add_argument("--keep", nargs="+", default=(), metavar="NAME", help="columns to copy beside the answers")
     predict.add_argument("--no-header", dest="header", action="store_false", help="the CSV file's first line is a row")
     _add_members(predict)
+    _add_policy(predict)
     return parser, commands
 
 
@@ -154,11 +167,51 @@ def _add_members(parser: Parser) -> None:
         group.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
 
 
+def _add_policy(parser: Parser) -> None:
+    """Add every field of `Policy`; the magic has them in its shortcuts' tables."""
+    from dataclasses import fields
+
+    from smrt_jupyter.policy import Policy
+
+    group = parser.add_argument_group("how hard to try; every default is what an expert would set")
+    for field in fields(Policy):
+        name, kind = f"--{field.name.replace('_', '-')}", str(field.type).removesuffix(" | None")
+        if kind == "bool":
+            group.add_argument(name, action="store_true", default=None)
+        else:
+            usual = None if field.default is None else f"default: {field.default}"
+            group.add_argument(name, metavar="NUMBER", type=_for_policy(field.name, kind), help=usual)
+
+
+def _for_policy(name: str, kind: str) -> Callable[[str], Any]:
+    from smrt_jupyter.policy import Policy
+
+    def read(text: str) -> Any:
+        try:
+            value: Any = int(text) if kind == "int" else float(text)
+        except ValueError:
+            wanted = "a whole number" if kind == "int" else "a number"
+            raise argparse.ArgumentTypeError(f"{text} is not {wanted}") from None
+        try:
+            Policy(**{name: value})
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error).removeprefix(f"{name} ")) from None
+        return value
+
+    return read
+
+
 def _named(text: str) -> tuple[str, str]:
     name, equals, model = text.partition("=")
     if not (name and equals and model):
         raise argparse.ArgumentTypeError(f"{text} is not NAME=MODEL")
     return name, model
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= PORT_HIGHEST):
+        raise argparse.ArgumentTypeError(f"{text} is no port; there are 1 to {PORT_HIGHEST}, and 0 is one that is free")
+    return int(text)
 
 
 def _version() -> str:
@@ -199,14 +252,19 @@ def _predict(told: argparse.Namespace) -> None:
 
     from smrt_jupyter.endpoint import Endpoint
     from smrt_jupyter.files import predict_file
+    from smrt_jupyter.policy import Policy
 
-    known = {each.name for each in fields(Endpoint)}
-    changes = {name: value for name, value in vars(told).items() if name in known and value is not None}
+    def given(kind: type[Any]) -> dict[str, Any]:
+        names = {each.name for each in fields(kind)}
+        return {name: value for name, value in vars(told).items() if name in names and value is not None}
+
     options = {name: getattr(told, name) for name in ("columns", "keep", "header", "journal")}
     try:
-        print(predict_file(Endpoint(told.endpoint, **changes), told.input, told.output, **options))
+        endpoint = Endpoint(told.endpoint, policy=Policy(**given(Policy)), **given(Endpoint))
+        print(predict_file(endpoint, told.input, told.output, **options))
     except PartialResultError as error:
-        error.next_step = f"{error.partial} has the others. " if error.partial else ""
+        error.next_step = f"{_sayable(error.cause_step)} ".lstrip()
+        error.next_step += f"{error.partial} has the others. " if error.partial else ""
         error.next_step += (
             f"{told.journal} has kept what is finished: the same command again sends only the rest."
             if told.journal

@@ -41,3 +41,6 @@ BUILT_IN: dict[str, str] = {
     "file-path/raw-bytes": "text:Raw",
 }
 """Every content type that is known from the start, and the class of `smrt_jupyter.codecs` that is loaded for it."""
+
+NAMES = [*(name for name in BUILT_IN if not name.endswith("/*")), "image/png", "image/jpeg", "audio/wav"]
+"""Those that a request can name; of a whole family, its most used ones."""

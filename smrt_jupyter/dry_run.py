@@ -9,6 +9,7 @@ import numpy as np
 
 from smrt_jupyter import display, scoring
 from smrt_jupyter.endpoint import Endpoint, encode
+from smrt_jupyter.endpoint.bodies import writer
 from smrt_jupyter.tables import Table, is_table
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def dry_run(endpoint: Endpoint, data: Any, *, one_request: bool = False) -> DryR
     def read(_: object, rows: range) -> Answers:
         return np.zeros(len(rows))
 
-    write = codec.writer(Table.of(data))
+    write = writer(codec, Table.of(data))
     scoring.score(rows, write, weigh, read, policy=codec.bounded(endpoint.policy), progress=False)
     size = sum(length for length, _ in bodies.values())
     cuts = tuple(sorted(bodies))

@@ -3,7 +3,7 @@
 ::
 
     SmrtError                        catch this one to catch all of them
-      CodecError (ValueError)        the table and the content type do not fit; ``.column``
+      CodecError (ValueError)        the table and the content type do not fit; ``.column .rows``
       AnswerError (ValueError)       the reply is not one answer a row; ``.rows``
       OptionError (ValueError)       an option of the magic cannot be meant; nothing was sent
       JournalError (ValueError)      a journal of another run, in use, or on a full disk
@@ -68,9 +68,15 @@ class SmrtError(Exception):
     message, next_step : str
         What happened, in one sentence, and what to do about it; each class has a next step that usually fits.
 
+    Attributes
+    ----------
+    endpoint, request_id : str or None
+        Whose reply it is about, and the service's id of the request, as far as they are known.
     """
 
     next_step: str = ""
+    endpoint: str | None = None
+    request_id: str | None = None
 
     def __init__(self, message: str = "", *, next_step: str | None = None) -> None:
         super().__init__(message)
@@ -80,12 +86,14 @@ class SmrtError(Exception):
 
     def where(self) -> str:
         """Name the endpoint, rows or column that it happened to; empty where there is none."""
-        return ""
+        return f"endpoint {self.endpoint!r}" if self.endpoint else ""
 
     def __str__(self) -> str:
         where = self.where()
         told = f"{where}: {self.message}" if where else self.message
-        return f"{told.rstrip()} {self.next_step}".rstrip() if self.next_step else told
+        told = f"{told.rstrip()} {self.next_step}".rstrip() if self.next_step else told
+        # Last, for AWS support asks for it, and nobody reads it.
+        return f"{told} (request {self.request_id})" if self.request_id else told
 
     def _render_traceback_(self) -> list[str]:
         """Show one line in a notebook: IPython asks for this, and a cell that failed still fails."""
@@ -113,6 +121,30 @@ def told_rows(rows: Sequence[int]) -> str:
     return f"rows {shown} and {more} more" if more > 0 else f"rows {shown}"
 
 
+def reworded(advice: str, words: Mapping[str, str]) -> str:
+    """Write an advice, which speaks Python, in the words of whoever sees it.
+
+    Parameters
+    ----------
+    advice : str
+        An error's next step.
+    words : mapping of str to str
+        What it says, and what that comes to; one after the other.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> reworded("Check the `endpoint_url`, or raise `attempts`.", {"`endpoint_url`": "`--endpoint-url`"})
+    'Check the `--endpoint-url`, or raise `attempts`.'
+    """
+    for python, theirs in words.items():
+        advice = advice.replace(python, theirs)
+    return advice
+
+
 class CodecError(SmrtError, ValueError):
     """The table, or the reply, and the content type do not fit.
 
@@ -122,17 +154,59 @@ class CodecError(SmrtError, ValueError):
         What does not fit.
     column : str or int, optional
         The column that cannot be carried.
+    rows : sequence of int, optional
+        Positions in the table, counted from 0, where it was met while they were written, or their reply was read.
     next_step : str, optional
-        A content type that can, or how to convert the column.
+        How to convert the column.
+    instead : sequence of str, default=()
+        Content types that can carry such a column; the next step ends with them.
+
+    Examples
+    --------
+    >>> error = CodecError("JSON has no infinity.", next_step="Replace it.", instead=["text/csv", "application/x-npy"])
+    >>> error.next_step
+    'Replace it, or use text/csv or application/x-npy.'
     """
 
-    def __init__(self, message: str = "", *, column: object = None, next_step: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        column: object = None,
+        rows: Sequence[int] | None = None,
+        next_step: str | None = None,
+        instead: Sequence[str] = (),
+    ) -> None:
         super().__init__(message, next_step=next_step)
         self.column = column
+        self.rows = rows
+        self.instead: tuple[str, ...] = ()
+        if instead:
+            self.propose(instead, self.next_step)
+
+    def propose(self, instead: Sequence[str], step: str | None = None) -> None:
+        """Name other content types in the next step, in place of those that it names.
+
+        Parameters
+        ----------
+        instead : sequence of str
+        step : str, optional
+            What to do otherwise. None: as before.
+        """
+        if step is None:
+            step = self.next_step.removesuffix(_or_use(self.instead))
+        self.instead = tuple(instead)
+        self.next_step = step.removesuffix(".") + _or_use(self.instead)
 
     def where(self) -> str:
-        """Name the column."""
-        return "" if self.column is None else f"column {self.column!r}"
+        """Name the rows and the column, as far as they are known."""
+        rows = told_rows(self.rows) if self.rows else ""
+        column = "" if self.column is None else f"column {self.column!r}"
+        return ", ".join(filter(None, (super().where(), rows, column)))
+
+
+def _or_use(content_types: Sequence[str]) -> str:
+    return f", or use {' or '.join(content_types)}." if content_types else "."
 
 
 class AnswerError(SmrtError, ValueError):
@@ -155,8 +229,8 @@ class AnswerError(SmrtError, ValueError):
         self.rows = rows
 
     def where(self) -> str:
-        """Name the rows."""
-        return told_rows(self.rows) if self.rows else ""
+        """Name the endpoint and the rows, as far as they are known."""
+        return ", ".join(filter(None, (super().where(), told_rows(self.rows) if self.rows else "")))
 
 
 class OptionError(SmrtError, ValueError):
@@ -215,19 +289,9 @@ class InvokeError(SmrtError):
 
     def where(self) -> str:
         """Name the endpoint, the rows and the attempts, as far as they are known."""
-        told = []
-        if self.endpoint:
-            told.append(f"endpoint {self.endpoint!r}")
-        if self.rows:
-            told.append(told_rows(self.rows))
-        if self.attempts > 1:
-            told.append(f"{self.attempts} attempts")
-        return ", ".join(told)
-
-    def __str__(self) -> str:
-        """Put the request id last: AWS support asks for it, and nobody reads it."""
-        told = super().__str__()
-        return f"{told} (request {self.request_id})" if self.request_id else told
+        rows = told_rows(self.rows) if self.rows else ""
+        attempts = f"{self.attempts} attempts" if self.attempts > 1 else ""
+        return ", ".join(filter(None, (super().where(), rows, attempts)))
 
 
 class CredentialsError(InvokeError):
@@ -257,7 +321,7 @@ class ValidationFailed(InvokeError):  # noqa: N818 - the service says Validation
 class PayloadTooLarge(InvokeError):  # noqa: N818 - HTTP's own name for 413
     """One request is larger than the endpoint takes; nothing was run."""
 
-    next_step = "Lower `Policy(payload_limit=...)` (serverless: 4_194_304) or use `invoke_async` (up to 1 GB)."
+    next_step = "Send less in one request (`predict` cuts a table to size) or use `invoke_async` (up to 1 GB)."
 
 
 class Throttled(InvokeError):  # noqa: N818 - the service says ThrottlingException
@@ -389,9 +453,15 @@ class AsyncInferenceError(InvokeError):
         Where in S3 the one or the other is expected.
     **context
         As for `InvokeError`.
+
+    Attributes
+    ----------
+    was_stopped : bool
+        Whether it is only the waiting that ended, because it was told to: the inference goes on.
     """
 
     next_step = ""
+    was_stopped: bool = False
 
     def __init__(
         self,
@@ -423,6 +493,13 @@ class PartialResultError(SmrtError):
         One for each request that failed, in row order.
     report : RunReport, optional
         What the run did.
+    next_step : str, optional
+        What to do about it. None: about the first cause, where the message has it, then what has been kept.
+
+    Attributes
+    ----------
+    cause_step : str
+        What to do about the first cause; empty where the message has none.
     """
 
     next_step = "`error.partial` has the rest, `error.errors` the causes; with `journal` the next run sends only these."
@@ -437,6 +514,11 @@ class PartialResultError(SmrtError):
         report: Any = None,
         next_step: str | None = None,
     ) -> None:
+        # What stopped a run may be another than the first request that failed.
+        first = next((each for each in errors[:1] if str(each.message) in message), None)
+        self.cause_step = reworded(first.next_step, {"`error.": "`error.errors[0]."}) if first else ""
+        if next_step is None:
+            next_step = f"{self.cause_step} {self.next_step}".strip()
         super().__init__(message, next_step=next_step)
         self.partial = partial
         self.failed_rows = failed_rows

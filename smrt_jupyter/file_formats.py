@@ -7,6 +7,8 @@ depend on where in the file it stands.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -100,21 +102,55 @@ def source(opened: Callable[[], Any], name: str, *, header: bool = True, remote:
     Returns
     -------
     Source
+
+    Raises
+    ------
+    CodecError
+        When it cannot be read, or two of its columns have one name.
     """
     need_arrow()
     at_once = READ_BYTES_REMOTE if remote else READ_BYTES
+    found: Source
     if format_of(name) == "parquet":
-        return _Parquet(opened(), at_once)
-    return _Csv(opened, at_once, header=header)
+        found = _Parquet(opened, name, at_once)
+    else:
+        found = _Csv(opened, name, at_once, header=header)
+    twice = next((column for column, times in Counter(found.schema.names).items() if times > 1), None)
+    if twice is not None:
+        found.close()
+        raise CodecError(f"{name} has two columns of this name.", column=twice, next_step="Rename one of them.")
+    return found
+
+
+_TO_CHECK = {
+    "Parquet": "Check that it is whole.",
+    "CSV": "Check that it is whole, and that all its lines have as many cells, with commas between them, in UTF-8.",
+}
+
+
+@contextmanager
+def _naming(name: str, kind: str) -> Generator[None, None, None]:
+    """Name the file that cannot be read."""
+    try:
+        yield
+    except (need_arrow().ArrowException, OSError, UnicodeDecodeError) as error:
+        told = str(error).partition("\n")[0].rstrip(". ")
+        raise CodecError(f"{name} cannot be read as {kind}: {told}.", next_step=_TO_CHECK[kind]) from error
 
 
 class _Parquet:
-    def __init__(self, file: Any, at_once: int) -> None:
+    def __init__(self, opened: Callable[[], Any], name: str, at_once: int) -> None:
         import pyarrow.parquet as pq
 
-        self._handle = file
-        self._file = pq.ParquetFile(file, buffer_size=at_once, pre_buffer=False)
-        self.schema = self._file.schema_arrow
+        self._name = name
+        self._handle = opened()
+        try:
+            with _naming(name, "Parquet"):
+                self._file = pq.ParquetFile(self._handle, buffer_size=at_once, pre_buffer=False)
+                self.schema = self._file.schema_arrow
+        except CodecError:
+            self._handle.close()
+            raise
         self.rows = self._file.metadata.num_rows
         groups = [self._file.metadata.row_group(group) for group in range(self._file.metadata.num_row_groups)]
         stored = sum(group.total_byte_size for group in groups)
@@ -123,8 +159,9 @@ class _Parquet:
 
     def batches(self, columns: Sequence[str] | None = None) -> Generator[pa.Table, None, None]:
         names = self.schema.names if columns is None else list(columns)
-        read = self._file.iter_batches(batch_size=self._step, columns=names)
-        return _even(read, _part(self.schema, names), self._step)
+        with _naming(self._name, "Parquet"):
+            read = self._file.iter_batches(batch_size=self._step, columns=names)
+            yield from _even(read, _part(self.schema, names), self._step)
 
     def close(self) -> None:
         self._file.close()
@@ -132,12 +169,14 @@ class _Parquet:
 
 
 class _Csv:
-    def __init__(self, opened: Callable[[], Any], at_once: int, *, header: bool) -> None:
+    def __init__(self, opened: Callable[[], Any], name: str, at_once: int, *, header: bool) -> None:
         self._opened = opened
+        self._name = name
         self._at_once = at_once
         self._header = header
         self._types: dict[str, Any] = {}
-        self.rows, size = self._look()
+        with _naming(name, "CSV"):
+            self.rows, size = self._look()
         self._step = _rows_a_batch(size / max(self.rows, 1))
 
     def _look(self) -> tuple[int, int]:
@@ -161,7 +200,7 @@ class _Csv:
         pa = need_arrow()
         found = re.search(r"column #(\d+): CSV conversion error", str(error))
         if found is None:
-            raise CodecError(f"The CSV file cannot be read: {error}.") from error
+            raise error
         field = self.schema.field(int(found.group(1)))
         steps = [pa.null(), pa.int64(), pa.float64(), pa.string(), pa.binary()]
         wider = steps[steps.index(field.type) + 1] if field.type in steps[:-1] else pa.string()
@@ -179,7 +218,7 @@ class _Csv:
 
     def batches(self, columns: Sequence[str] | None = None) -> Generator[pa.Table, None, None]:
         names = self.schema.names if columns is None else list(columns)
-        with self._opened() as file, self._reader(file, names) as reader:
+        with _naming(self._name, "CSV"), self._opened() as file, self._reader(file, names) as reader:
             yield from _even(reader, _part(self.schema, names), self._step)
 
     def close(self) -> None:
@@ -232,7 +271,8 @@ def named(answers: Answers) -> dict[str, Any]:
     Returns
     -------
     dict of str to (ndarray or list)
-        ``prediction``; ``prediction_0 prediction_1 ...`` for several values a row; fields by their own names.
+        ``prediction``; ``prediction_0 prediction_1 ...`` for several values a row, also where some are text; fields
+        by their own names.
 
     Examples
     --------
@@ -240,8 +280,9 @@ def named(answers: Answers) -> dict[str, Any]:
     ['prediction_0', 'prediction_1', 'prediction_2']
     """
     if isinstance(answers, dict):
+        before = "" if any(isinstance(name, str) for name in answers) else f"{NAME}_"
         return {
-            column if field == NAME else f"{field}{column.removeprefix(NAME)}": values
+            column if field == NAME else f"{before}{field}{column.removeprefix(NAME)}": values
             for field, part in answers.items()
             for column, values in named(part).items()
         }

@@ -42,7 +42,8 @@ class LocalRuntime(Runtime):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.environ.pop(self._variable, None)
+        if self._service is not None:
+            os.environ.pop(self._variable, None)
         super().__exit__(kind, error, trace)
 
     def start(self) -> Self:
@@ -51,12 +52,19 @@ class LocalRuntime(Runtime):
         Returns
         -------
         LocalRuntime
-            This one.
+            This one; as it is when it is open already, as in a cell that is run again.
+
+        Examples
+        --------
+        >>> runtime = LocalRuntime().start()
+        >>> runtime.start().url == runtime.url
+        True
+        >>> runtime.stop()
         """
         return self.__enter__()
 
     def stop(self) -> None:
-        """Close it."""
+        """Close it; one that is closed stays so."""
         self.__exit__(None, None, None)
 
     def deploy(self, name: str, model: Any = None, **options: Any) -> Endpoint:  # the server gives None

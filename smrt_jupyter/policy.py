@@ -6,8 +6,11 @@ Pure: no clock, no thread and no network is touched here, so every rule can be r
 from __future__ import annotations
 
 import enum
+import math
 import random
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from typing import Any
 
 from smrt_jupyter import errors
 
@@ -64,6 +67,10 @@ class Policy:
     Traceback (most recent call last):
         ...
     ValueError: read_timeout must be above 0, not -1
+    >>> Policy(chunk_rows=1.5)
+    Traceback (most recent call last):
+        ...
+    ValueError: chunk_rows must be a whole number, not 1.5
     """
 
     attempts: int | None = None
@@ -82,15 +89,14 @@ class Policy:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        may_be_zero = {"wait_initial", "wait_max", "wait_for_capacity"}
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is None or isinstance(value, bool):
-                continue
-            if value < 0 or (value == 0 and field.name not in may_be_zero):
-                bound = "at least 0" if field.name in may_be_zero else "above 0"
-                msg = f"{field.name} must be {bound}, not {value!r}"
-                raise ValueError(msg)
+            wanted = _wanted(field.name, field.default, value)
+            if wanted:
+                raise ValueError(f"{field.name} must be {wanted}, not {value!r}")
+            if value is not None and not isinstance(value, bool):  # NumPy's numbers are not all that Python's are
+                plain = float if isinstance(field.default, float) else int
+                object.__setattr__(self, field.name, plain(value))
 
     def wait(self, attempt: int, jitter: float | None = None) -> float:
         """Say how long to wait after an attempt that failed.
@@ -154,6 +160,24 @@ class Policy:
             case errors.ModelError():
                 again = self.retry_model_errors and (error.status or 0) >= SERVER_ERROR
         return Verdict.AGAIN if again else Verdict.STOP
+
+
+MAY_BE_ZERO = frozenset({"wait_initial", "wait_max", "wait_for_capacity"})
+MAY_BE_ENDLESS = frozenset({"wait_max", "wait_for_capacity"})
+
+
+def _wanted(name: str, default: object, value: Any) -> str:
+    """Say what a field must be, where its value is not; its default tells its type, and whether it may be None."""
+    if isinstance(default, bool):
+        return "" if isinstance(value, bool) else "True or False"
+    if value is None and default is None:
+        return ""
+    whole = not isinstance(default, float)
+    if isinstance(value, bool) or not isinstance(value, Integral if whole else Real) or math.isnan(value):
+        return "a whole number" if whole else "a number"
+    if value < 0 or (value == 0 and name not in MAY_BE_ZERO):
+        return "at least 0" if name in MAY_BE_ZERO else "above 0"
+    return "a number of seconds" if math.isinf(value) and name not in MAY_BE_ENDLESS else ""
 
 
 SERVER_ERROR = 500

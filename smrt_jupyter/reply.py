@@ -11,6 +11,7 @@ from botocore import xform_name
 
 from smrt_jupyter import answers, codecs, display
 from smrt_jupyter import explanations as explaining
+from smrt_jupyter.codecs import adapter
 
 T = TypeVar("T")
 
@@ -127,7 +128,7 @@ class Reply:
     def decoded(self) -> Any:
         """The body decoded, without ``path``."""
         codec = self.reader or codecs.find_reader(self.content_type)
-        return self.body if codec is None else codec.decode(self.body)
+        return self.body if codec is None else adapter.decode(codec, self.body)
 
     @_unlocked_property
     def value(self) -> Any:
@@ -143,13 +144,15 @@ class Reply:
         return f"<Reply {self.footer()}>"
 
     def footer(self) -> str:
-        """Say in one line how it went: status, variant, time, size, attempts."""
+        """Say in one line how it went: status, variant, time, size, attempts, and the session that it opened."""
         told = [f"{self.status}", self.content_type or "no content type", f"{self.elapsed * 1000:,.0f} ms"]
         told.append(f"{len(self.body):,} bytes")
         if self.invoked_production_variant:
             told.insert(1, self.invoked_production_variant)
         if self.attempts > 1:
             told.append(f"{self.attempts} attempts")
+        if self.new_session_id:
+            told.append(f"session {self.new_session_id}")
         return " · ".join(told)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from smrt_jupyter import errors
@@ -71,6 +72,10 @@ class Session:
             )
         return self._endpoint.replace(session_id=self.id)
 
+    def _asked(self) -> Endpoint:
+        """Be told of every reply, for any may say that the container has closed the session."""
+        return self.endpoint.replace(after_reply=self._note)
+
     def __enter__(self) -> Self:
         if self.id is None and self._opening is not None:
             self._open(self._opening, **AS_IT_IS)
@@ -111,34 +116,36 @@ class Session:
         """
         if self.id is None and not self.closed:
             return self._open(data, **changes)
-        reply = self.endpoint.invoke(data, **changes)
-        self._note(reply)
-        return reply
+        return self._asked().invoke(data, **changes)
 
     def submit(self, data: Any, **changes: Any) -> Future[Reply]:
         """Send one request in the background: see `Endpoint.submit`."""
-        return self.endpoint.submit(data, **changes)
+        return self._asked().submit(data, **changes)
 
     async def ainvoke(self, data: Any, **changes: Any) -> Reply:
         """Send one request and await the reply: see `Endpoint.ainvoke`."""
-        return await self.endpoint.ainvoke(data, **changes)
+        return await self._asked().ainvoke(data, **changes)
 
     def stream(self, data: Any, **changes: Any) -> ReplyStream:
         """Send one request, for a reply in parts: see `Endpoint.stream`."""
-        return self.endpoint.stream(data, **changes)
+        return self._asked().stream(data, **changes)
 
-    def _note(self, reply: Reply) -> None:
-        if reply.closed_session_id is not None:
+    def _note(self, finished: Reply | ReplyStream | errors.InvokeError) -> None:
+        """See every reply, whichever verb it answers: any may say that the container has closed the session."""
+        if getattr(finished, "closed_session_id", None) is not None:
             self.closed = True
+        if self._endpoint.after_reply:
+            self._endpoint.after_reply(finished)
 
     def close(self) -> None:
-        """Tell the container that the session is over; once is enough."""
+        """Tell the container that the session is over; once is enough, and one that it knows no more is over, too."""
         if self.id is None or self.closed:
             return
         endpoint = self.endpoint
         self.closed = True
         if self._closing is not None:
-            endpoint.invoke(self._closing, **AS_IT_IS)
+            with suppress(errors.ValidationFailed):  # a request in the background may have closed it just now
+                endpoint.invoke(self._closing, **AS_IT_IS)
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "open" if self.id else "not open yet"

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from smrt_jupyter import codecs
+from smrt_jupyter import Codec, Endpoint, LocalRuntime, PartialResultError, Policy, codecs
 from smrt_jupyter.codecs.adapter import SdkAdapter
+from smrt_jupyter.dry_run import dry_run
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Table
 
@@ -97,6 +98,92 @@ def test_a_failure_names_the_object_and_keeps_its_error() -> None:
     assert broken.stream.closed
 
 
+class Lines(Codec):
+    """A codec of somebody else: a number a line."""
+
+    content_types = ("text/x-lines",)
+
+    def encode(self, value: Any) -> Any:
+        return b"".join(b"%d\n" % cell for cell in np.ravel(value).tolist())
+
+    def decode(self, body: bytes) -> Any:
+        return np.array(body.split(), dtype=float)
+
+
+class Unwritable(Lines):
+    def encode(self, value: Any) -> Any:
+        names = dict.fromkeys({*range(100)} - {40}, "known")
+        return super().encode([cell for cell in np.ravel(value).tolist() if names[cell]])
+
+
+class Unreadable(Lines):
+    def decode(self, body: bytes) -> Any:
+        if b"40\n" in body:
+            raise KeyError("40")
+        return super().decode(body)
+
+
+class Empty(Lines):
+    def encode(self, value: Any) -> Any:
+        return None
+
+
+@pytest.fixture
+def echo(runtime: LocalRuntime) -> Endpoint:
+    """Deploy an endpoint that answers with what it was sent, and asks a row at a time."""
+    deployed: Endpoint = runtime.deploy("echo", lambda body: body, takes="body", content_type="text/x-lines")
+    return deployed.replace(accept=Lines(), policy=Policy(chunk_rows=1))
+
+
+NUMBERS = np.arange(100.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"content_type": Unwritable()},
+            "Unwritable cannot write text/x-lines: KeyError: 40.0. Correct its `encode`, or name another",
+        ),
+        (
+            {"content_type": Lines(), "accept": Unreadable()},
+            "Unreadable cannot read text/x-lines: KeyError: '40'. Correct its `decode`; with `journal` the reply is",
+        ),
+    ],
+)
+def test_what_somebody_elses_codec_raises_fails_its_rows_alone(
+    echo: Endpoint, changes: dict[str, Any], message: str
+) -> None:
+    answers, report = echo.replace(**changes).score(NUMBERS, on_error="return")
+    assert np.flatnonzero(np.isnan(answers)).tolist() == [40] == report.failed_rows.tolist()
+    [error] = report.errors
+    assert type(error) is CodecError
+    assert f"row 40: {message}" in str(error)
+    assert isinstance(error.__cause__, KeyError)
+    with pytest.raises(PartialResultError, match=r"first cause: CodecError, .*row 40: Un\w+ cannot .* Correct its `"):
+        echo.predict(NUMBERS, **changes)
+
+
+def test_what_a_codec_cannot_write_at_all_is_said_before_anything_is_sent(
+    echo: Endpoint, runtime: LocalRuntime
+) -> None:
+    with pytest.raises(CodecError, match=r"^row 0: Empty gave NoneType, which is not bytes\. Correct its `encode`, or"):
+        echo.predict(NUMBERS, content_type=Empty())
+    with pytest.raises(CodecError, match=r"^Unwritable cannot write text/x-lines: KeyError: 40\. Correct"):
+        echo.invoke([40], content_type=Unwritable())
+    assert not runtime.requests
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_what_is_no_fault_of_a_codec_stays_what_it_is(echo: Endpoint, kind: type[BaseException]) -> None:
+    class Stopping(Lines):
+        def encode(self, value: Any) -> Any:
+            raise kind
+
+    with pytest.raises(kind):
+        echo.invoke([1], content_type=Stopping())
+
+
 def test_what_is_neither_bytes_nor_text_is_refused() -> None:
     with pytest.raises(CodecError, match="Semicolons gave ndarray for DataFrame"):
         SdkAdapter(Semicolons(np.ones(2))).encode(pd.DataFrame())
@@ -116,3 +203,32 @@ def test_two_around_one_object_are_equal() -> None:
     assert SdkAdapter(semicolons) == SdkAdapter(semicolons)
     assert hash(SdkAdapter(semicolons)) == hash(SdkAdapter(semicolons))
     assert SdkAdapter(semicolons) != SdkAdapter(semicolons, "text/plain")
+
+
+class Strict(Codec):
+    content_types = ("text/csv",)
+
+    def decode(self, body: bytes) -> Any:
+        return {b"yes": 1}[body]
+
+
+def test_an_own_codec_that_stumbles_over_a_reply_is_our_error_in_its_value(runtime: LocalRuntime) -> None:
+    reply = runtime.deploy("sums", lambda frame: frame.sum(axis=1)).invoke("1,2", accept=Strict())
+    with pytest.raises(CodecError, match=r"Strict cannot read text/csv.*: KeyError: b'3") as caught:
+        _ = reply.value
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+class Unprepared(Lines):
+    def writer(self, table: Table) -> Any:
+        return {}[table.width]
+
+
+def test_an_own_codec_that_stumbles_over_a_table_is_our_error_before_anything_is_sent(
+    runtime: LocalRuntime, echo: Endpoint
+) -> None:
+    own = echo.replace(content_type=Unprepared())
+    for ask in (own.predict, lambda table: dry_run(own, table)):
+        with pytest.raises(CodecError, match="Unprepared cannot write text/x-lines: KeyError: 1"):
+            ask(NUMBERS)
+    assert not runtime.requests

@@ -218,6 +218,14 @@ REPLIES: list[tuple[str, str, str, int, Any]] = [
         ("f", [0.5, 0.75]),
     ),
     (
+        "a reranker, other scores",
+        JSON,
+        '{"rankings": [{"index": 1, "logit": 5.0}, {"index": 0, "logit": -3.0}]}',
+        2,
+        ("f", [-3.0, 5.0]),
+    ),
+    ("text, blank answers first and last", "text/plain", "\nno\n\n", 3, ["", "no", ""]),
+    (
         "OpenAI's embeddings",
         JSON,
         '{"object": "list", "data": [{"object": "embedding", "index": 1, "embedding": [0.5]}, {"object": "embedding", "index": 0, "embedding": [0.25]}]}',
@@ -360,7 +368,7 @@ def test_a_table_of_several_columns_has_named_answers() -> None:
         ('{"predictions": []}', 1, "0 in predictions"),
         ("0.5", 2, "one float"),
         ("null", 1, "one NoneType"),
-        ('{"error": "out of memory"}', 1, "an object with error"),
+        ('{"error": "out of memory"}', 1, "an object with an error: 'out of memory'"),
         ('{"a": [1, 2], "b": [1]}', 2, r"2 in a, 1 in b"),
         ('{"outputs": [{"name": "A", "shape": [3], "data": [1, 2]}]}', 2, "an object with outputs"),
     ],

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from taken_apart import plain
 
-from smrt_jupyter.answers import per_row
+from smrt_jupyter.answers import Untyped, of_reply, per_row
 from smrt_jupyter.errors import AnswerError
 from smrt_jupyter.scoring.assembly import Assembly
 
 
 def join(parts: list[Any]) -> Any:
-    sizes = [len(next(iter(part.values())) if isinstance(part, dict) else part) for part in parts]
+    answers = [part.answers if isinstance(part, Untyped) else part for part in parts]
+    sizes = [len(next(iter(part.values())) if isinstance(part, dict) else part) for part in answers]
     assembly = Assembly(sum(sizes))
     for place, part in enumerate(parts):
         start = sum(sizes[:place])
@@ -78,9 +79,27 @@ def test_rows_of_one_a_request_have_the_columns_of_all_labels() -> None:
     [
         ([np.ones((1, 2)), np.ones((1, 3))], "3 values a row, and replies before it had 2"),
         ([np.ones((1, 2)), np.ones(1)], "one value a row, and replies before it had 2"),
-        ([{"a": [1]}, np.ones(1)], "no named fields"),
+        ([{"a": [1], "b": [2]}, np.ones(1)], "no named fields"),
     ],
 )
-def test_chunks_that_do_not_fit_together_are_an_error(parts: Any, told: str) -> None:
+def test_chunks_of_csv_that_do_not_fit_together_are_an_error(parts: Any, told: str) -> None:
     with pytest.raises(AnswerError, match=told):
-        join(parts)
+        join([Untyped(part) for part in parts])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(24.0).reshape(4, 3, 2),
+        np.arange(4).astype("M8[D]"),
+        np.arange(4) * 1j,
+        [np.ones(2), np.ones(2), np.ones(3), np.ones(2)],
+        [np.float32(1), np.float32(2), np.float32(3), None],
+    ],
+    ids=["token embeddings", "days", "complex", "arrays in a list", "NumPy's numbers in a list"],
+)
+def test_arrays_of_any_shape_are_answers(values: Any) -> None:
+    parts = [of_reply(values[at : at + 2], 2, None, codec=None, body=b"") for at in (0, 2)]
+    found, wanted = join(parts), per_row(values, 4)
+    assert len(found) == 4
+    assert repr([np.asarray(cell).tolist() for cell in found]) == repr([np.asarray(cell).tolist() for cell in wanted])

@@ -235,3 +235,20 @@ def test_offsets_outside_of_their_text_are_refused() -> None:
     body[place + 4 : place + 8] = struct.pack("<i", 1_000_000)
     with pytest.raises(CodecError, match=r"is not application/vnd\.apache\.arrow\.stream"):
         ArrowStream().decode(bytes(body))
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_name_that_is_not_unicode_is_told(codec: type[Codec]) -> None:
+    with pytest.raises(CodecError, match="half of a surrogate pair") as caught:
+        codec().encode(pd.DataFrame([[1]], columns=pd.Index(["\ud83d"], dtype=object)))
+    assert caught.value.column == "\ud83d"
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("series", [pl.Series("s", [2**100]), pl.Series("s", [object()])], ids=["Int128", "Object"])
+def test_what_polars_alone_has_is_refused_by_its_name(codec: type[Codec], series: pl.Series) -> None:
+    for table in (series, pl.DataFrame({"x": [1], "s": series})):
+        with pytest.raises(
+            CodecError, match=f"column 's': Arrow cannot carry it: it is polars' {series.dtype}\\. Give"
+        ):
+            codec().encode(table)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from taken_apart import plain
 
+from smrt_jupyter import codecs
+from smrt_jupyter.answers import Untyped, of_reply, per_row
 from smrt_jupyter.errors import AnswerError
 from smrt_jupyter.scoring import assembly as assembly_module
 from smrt_jupyter.scoring.assembly import Assembly
@@ -17,7 +22,8 @@ from smrt_jupyter.scoring.assembly import Assembly
 def assembled(rows: int, *parts: tuple[int, Any]) -> Any:
     assembly = Assembly(rows)
     for start, part in parts:
-        size = len(next(iter(part.values()))) if isinstance(part, dict) else len(part)
+        answers = part.answers if isinstance(part, Untyped) else part
+        size = len(next(iter(answers.values()))) if isinstance(answers, dict) else len(answers)
         assembly.place(range(start, start + size), part)
     return assembly.finish()
 
@@ -102,7 +108,8 @@ def test_a_list_after_an_array_makes_the_whole_a_list() -> None:
     ("part", "expected"),
     [
         (np.array([1.5, 2.5]), [np.nan, np.nan, 1.5, 2.5]),
-        (np.array([1, 2]), [None, None, 1, 2]),
+        (np.array([1, 2]), [np.nan, np.nan, 1.0, 2.0]),
+        (np.array([1, 2**53 + 1]), [None, None, 1, 2**53 + 1]),
         (np.array([True, False]), [None, None, True, False]),
         (["a", "b"], [None, None, "a", "b"]),
         ([None, None], [None] * 4),
@@ -111,7 +118,7 @@ def test_a_list_after_an_array_makes_the_whole_a_list() -> None:
 def test_a_chunk_of_nulls_says_no_type(part: Any, expected: list[Any], nulls_come_first: bool) -> None:  # noqa: FBT001
     parts = [(0, [None, None]), (2, part)]
     found = assembled(4, *(parts if nulls_come_first else reversed(parts)))
-    assert isinstance(found, np.ndarray) == (1.5 in expected)
+    assert isinstance(found, np.ndarray) == isinstance(expected[0], float)
     assert repr(list(found.tolist() if isinstance(found, np.ndarray) else found)) == repr(expected)
 
 
@@ -120,13 +127,46 @@ def test_a_chunk_of_nulls_says_no_type(part: Any, expected: list[Any], nulls_com
     [
         (np.zeros((1, 2)), np.zeros((1, 3))),
         (np.zeros(1), np.zeros((1, 2))),
-        (np.zeros(1), {"score": np.zeros(1)}),
-        ({"score": np.zeros(1)}, np.zeros(1)),
+        (np.zeros(1), {"score": np.zeros(1), "label": ["a"]}),
+        ({"score": np.zeros(1), "label": ["a"]}, np.zeros(1)),
     ],
 )
-def test_a_chunk_of_another_shape_is_refused(first: Any, second: Any) -> None:
+def test_a_chunk_of_another_shape_is_refused_where_no_single_reply_could_have_both(first: Any, second: Any) -> None:
     with pytest.raises(AnswerError, match="before it"):
-        assembled(2, (0, first), (1, second))
+        assembled(2, (0, Untyped(first)), (1, Untyped(second)))
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (np.ones((1, 2)), np.ones((1, 3)), [[1.0, 1.0], [1.0, 1.0, 1.0]]),
+        (np.ones((1, 1)), np.ones((1, 2)), [[1.0], [1.0, 1.0]]),
+        (np.ones(1), np.ones((1, 2)), [1.0, [1.0, 1.0]]),
+        (np.ones(1), {"score": np.ones(1), "label": ["a"]}, [1.0, {"score": 1.0, "label": "a"}]),
+        ({"score": np.ones(1), "label": [None]}, ["why"], [{"score": 1.0}, "why"]),
+        (np.ones((1, 2)), [[]], [[1.0, 1.0], []]),
+        ([[]], [["a"]], [[], ["a"]]),
+    ],
+)
+def test_what_one_reply_could_have_beside_one_another_is_a_list(
+    first: Any,
+    second: Any,
+    expected: list[Any],
+    backwards: bool,  # noqa: FBT001 - pytest passes it by its name
+) -> None:
+    parts = [(0, first), (1, second)]
+    assert assembled(2, *(reversed(parts) if backwards else parts)) == expected
+
+
+def test_a_field_that_only_later_chunks_have_is_missing_before() -> None:
+    found = assembled(4, (0, {"label": ["a", "b"]}), (2, {"label": ["c", "d"], "score": np.array([0.5, 0.25])}))
+    assert list(found) == ["label", "score"]
+    assert repr(found["score"].tolist()) == "[nan, nan, 0.5, 0.25]"
+
+
+def test_the_only_field_of_all_chunks_needs_no_name() -> None:
+    assert assembled(2, (0, {"label": ["a"]}), (1, {"label": ["b"]})) == ["a", "b"]
 
 
 def test_nothing_at_all_is_all_missing() -> None:
@@ -152,9 +192,9 @@ def test_a_chunk_of_nulls_fits_beside_named_fields(nulls_come_first: bool) -> No
 
 def test_a_chunk_that_does_not_fit_leaves_nothing_behind() -> None:
     assembly = Assembly(4)
-    assembly.place(range(2), {"a": np.array([1.5, 2.5]), "b": np.array([3.0, 4.0])})
+    assembly.place(range(2), Untyped({"a": np.array([1.5, 2.5]), "b": np.array([3.0, 4.0])}))
     with pytest.raises(AnswerError, match="2 values a row"):
-        assembly.place(range(2, 4), {"a": np.array([5.5, 6.5]), "b": np.ones((2, 2))})
+        assembly.place(range(2, 4), Untyped({"a": np.array([5.5, 6.5]), "b": np.ones((2, 2))}))
     assert assembly.missing() == [range(2, 4)]
     assert {name: repr(cells.tolist()) for name, cells in assembly.finish().items()} == {
         "a": "[1.5, 2.5, nan, nan]",
@@ -170,3 +210,31 @@ def test_chunks_of_whole_numbers_among_floats_are_not_all_looked_at_again_for_ea
     monkeypatch.setattr(assembly_module, "_is_exact_in_float", lambda part: looked.append(len(part)) or is_exact(part))
     assembled(2000, *((row, np.array([0.5]) if row % 2 else np.array([1])) for row in range(2000)))
     assert len(looked) < 2 * 2000
+
+
+FLOATS = st.sampled_from([0.5, 0.25, 2.5])
+OBJECTS = st.fixed_dictionaries(
+    {}, optional={"label": st.sampled_from("AB"), "score": FLOATS, "error": st.just("too long")}
+).filter(bool)
+CELLS = (
+    FLOATS | st.none(),
+    st.sampled_from([1, 2, 7]) | st.none(),
+    st.booleans() | st.none(),
+    st.sampled_from(["a", "", "b"]) | st.none(),
+    st.lists(FLOATS, max_size=3),
+    OBJECTS | st.none(),
+    OBJECTS.map(lambda cell: [cell]) | st.just([]),
+)
+
+
+@given(st.sampled_from(CELLS).flatmap(lambda cells: st.lists(cells, min_size=1, max_size=7)), st.data())
+def test_answers_in_json_do_not_depend_on_the_cuts(rows: list[Any], data: st.DataObject) -> None:
+    """Fields that only some rows have, nulls, lists of any length: as if one reply had come for all rows."""
+    cuts = data.draw(st.sets(st.integers(1, len(rows) - 1))) if len(rows) > 1 else set()
+    edges = [0, *sorted(cuts), len(rows)]
+    codec, assembly = codecs.find("application/json"), Assembly(len(rows))
+    for start, stop in data.draw(st.permutations(list(pairwise(edges)))):
+        body = orjson.dumps(rows[start:stop])
+        part = of_reply(codec.decode(body), stop - start, None, codec=codec, body=body)
+        assembly.place(range(start, stop), part)
+    assert repr(plain(assembly.finish())) == repr(plain(per_row(rows, len(rows))))

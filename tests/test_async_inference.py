@@ -69,7 +69,7 @@ def test_members_travel_to_their_places(runtime, endpoint):
         content_type="text/csv",
         accept="application/json",
         request_ttl_seconds=60,
-        invocation_timeout_seconds=1,
+        invocation_timeout_seconds=90,
         custom_attributes="a=1",
     ).result(30)
     [asked] = [each for each in runtime.requests if each.operation == "InvokeEndpointAsync"]
@@ -78,7 +78,7 @@ def test_members_travel_to_their_places(runtime, endpoint):
         "ContentType": "text/csv",
         "Accept": "application/json",
         "RequestTTLSeconds": 60,
-        "InvocationTimeoutSeconds": 1,
+        "InvocationTimeoutSeconds": 90,
         "CustomAttributes": "a=1",
     }
 

@@ -9,9 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -21,11 +23,13 @@ import pytest
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
-from smrt_jupyter import SmrtError
+from smrt_jupyter import Policy, SmrtError
 from smrt_jupyter.demo.models import Babbler, tumours
 from smrt_jupyter.lab import lab
+from smrt_jupyter.local.faults import Faults
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from smrt_jupyter import LocalRuntime
@@ -126,17 +130,25 @@ def test_serve_takes_the_port_that_it_is_given(model: Path) -> None:
             "there is no option --porrt. Did you mean --port?",
         ),
         (("serve", "none.joblib", "--name", "x"), 1, "none.joblib"),
+        (("serve", "none.joblib", "--name", "x", "--port", "99999"), 2, "99999 is no port; there are 1 to 65535"),
         (("serve", "--name", "x"), 1, "Deploy one of model, variants, components, models, containers"),
         (("serve", "--name", "x", "--variant", "blue"), 2, "blue is not NAME=MODEL"),
         (("serve", "math:sqrt", "--name", "x", "--variant", "blue=math:sqrt"), 1, "Deploy one of"),
         (("serve", "nowhere:model", "--name", "x"), 1, "nowhere"),
         (("serve", "math:sqrt", "--name", "not_allowed"), 1, "not_allowed"),
-        (("predict", "churn", "none.csv", "out.csv", "--region", "us-east-1"), 1, "none.csv"),
+        (("predict", "churn", "none.csv", "out.csv"), 1, "none.csv cannot be read: No such file or directory. Check"),
+        (("predict", "churn", "in.csv", "no/out.csv"), 1, "/no. Make it, or name another."),
+        (("predict", "churn", "in.csv", "folder.csv"), 1, "folder.csv is a folder. Name a file in it."),
+        (("predict", "x", "in.csv", "out.csv", "--timeout=9"), 2, "no option --timeout. Did you mean --read-timeout?"),
+        (("predict", "x", "in.csv", "out.csv", "--attempts", "0"), 2, "--attempts: must be above 0, not 0"),
+        (("predict", "x", "in.csv", "out.csv", "--chunk-rows", "1.5"), 2, "--chunk-rows: 1.5 is not a whole number"),
+        (("predict", "x", "in.csv", "out.csv", "--wait-max", "long"), 2, "--wait-max: long is not a number"),
         (("predict", "churn", "in.csv", "out.csv"), 1, "Name a `--region`, set AWS_REGION, or run"),
     ],
 )
 def test_a_mistake_is_one_line_on_stderr(home: Path, words: tuple[str, ...], code: int, message: str) -> None:
     (home / "in.csv").write_text("a\n1\n")
+    (home / "folder.csv").mkdir()
     done = run(*words)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
@@ -152,6 +164,7 @@ def test_help_names_every_command_and_option(home: Path) -> None:
     assert all(word in run("--help").stdout for word in ("demo", "lab", "serve", "predict"))
     told = run("predict", "--help").stdout
     assert all(word in told for word in ("--journal", "--region", "--target-variant", "--content-type", "--path"))
+    assert all(f"--{each.name.replace('_', '-')}" in told for each in fields(Policy))
 
 
 def test_the_tumours_are_those_that_scikit_learn_ships() -> None:
@@ -217,7 +230,7 @@ def test_lab_says_what_it_lacks(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     [
         (
             ("sums", "--path", "nowhere", "--accept", "application/json"),
-            r"Point `--path` \(JMESPath\) at the answers\.$",
+            r"Point `--path` \(JMESPath\) at the answers\.( \(request [\w-]+\))?$",
         ),
         (("none",), r"the `--region` and the `--profile`: `aws sagemaker list-endpoints` shows what is there\."),
     ],
@@ -245,3 +258,113 @@ def test_predict_scores_a_file_and_sends_only_what_is_missing(home: Path, runtim
     assert runtime.requests[-1].members["Accept"] == "application/json"
     assert run(*words, **runtime.environ).returncode == 0
     assert len(runtime.requests) == sent
+
+
+def test_predict_tries_as_hard_as_it_is_told(home: Path, runtime: LocalRuntime) -> None:
+    sizes: list[int] = []
+    runtime.deploy("sizes", lambda frame: sizes.append(len(frame)) or frame[0])
+    (home / "in.csv").write_text("a\n" + "1\n" * 12)
+    options = ("--chunk-rows", "4", "--concurrency", "1", "--retry-read-timeout")
+    assert run("predict", "sizes", "in.csv", "out.csv", *options, **runtime.environ).returncode == 0
+    assert sizes == [4, 4, 4]
+
+
+def test_a_refusal_advises_the_options_that_say_how_hard_to_try(home: Path, runtime: LocalRuntime) -> None:
+    runtime.deploy("busy", lambda frame: frame.sum(axis="columns"), faults=Faults(script=["ok", *["throttle"] * 9]))
+    (home / "in.csv").write_text("a\n1\n2\n3\n")
+    options = ("--chunk-rows", "1", "--concurrency", "1", "--attempts", "1")
+    done = run("predict", "busy", "in.csv", "out.csv", *options, **runtime.environ)
+    assert done.returncode == 1
+    advice = "Lower `--concurrency`, raise `--attempts`, or give the endpoint more instances. out.csv has the others. "
+    assert f"{advice}With --journal FILE" in done.stderr
+
+
+class Slow:
+    """A model that answers when it may."""
+
+    def __init__(self) -> None:
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+
+    def __call__(self, frame: pd.DataFrame) -> Any:
+        self.asked.set()
+        self.may_answer.wait(60)
+        return frame.sum(axis="columns")
+
+
+@pytest.fixture
+def slow(home: Path, runtime: LocalRuntime) -> Iterator[Slow]:
+    """Deploy a slow model, and one that is not."""
+    (home / "in.csv").write_text("a\n1\n2\n")
+    model = Slow()
+    runtime.deploy("slow", model)
+    runtime.deploy("sums", lambda frame: frame.sum(axis="columns"))
+    yield model
+    model.may_answer.set()
+
+
+def begun(slow: Slow, runtime: LocalRuntime) -> subprocess.Popen[str]:
+    """Begin a run that waits for an answer."""
+    words = ("predict", "slow", "in.csv", "out.csv", "--journal", "run.journal")
+    process = subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE, text=True, env=os.environ | runtime.environ)
+    assert slow.asked.wait(60)
+    return process
+
+
+def test_what_a_killed_run_has_left_is_gone_after_the_next(home: Path, runtime: LocalRuntime, slow: Slow) -> None:
+    with begun(slow, runtime) as dead:
+        dead.kill()
+    assert len(list(home.glob(".out.csv.*"))) == 1
+    slow.may_answer.set()
+    words = ("predict", "slow", "in.csv", "out.csv", "--journal", "run.journal")
+    assert run(*words, **runtime.environ).returncode == 0
+    assert not list(home.glob(".out.csv.*"))
+    assert pd.read_csv(home / "out.csv")["prediction"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("journal", [(), ("--journal", "other.journal")], ids=["none", "another"])
+def test_a_run_takes_nothing_away_from_another_that_is_alive(
+    home: Path, runtime: LocalRuntime, slow: Slow, journal: tuple[str, ...]
+) -> None:
+    with begun(slow, runtime) as alive:
+        assert run("predict", "sums", "in.csv", "out.csv", *journal, **runtime.environ).returncode == 0
+        same = run("predict", "slow", "in.csv", "out.csv", "--journal", "run.journal", **runtime.environ)
+        assert "is in use" in same.stderr
+        assert len(list(home.glob(".out.csv.*"))) == 1
+        (home / "out.csv").unlink()
+        slow.may_answer.set()
+        assert alive.wait(60) == 0
+    assert pd.read_csv(home / "out.csv")["prediction"].tolist() == [1, 2]
+    assert not list(home.glob(".out.csv.*"))
+
+
+@pytest.mark.usefixtures("python_meets_ctrl_c")
+def test_ctrl_c_is_one_line_and_its_own_exit_code(runtime: LocalRuntime, slow: Slow) -> None:
+    with begun(slow, runtime) as stopped:
+        stopped.send_signal(signal.SIGINT)
+        assert stopped.stderr is not None
+        said = stopped.stderr.read()
+    assert stopped.returncode == 130
+    assert said == (
+        "smrt-jupyter: Stopped with 0 of 2 rows answered. run.journal has kept what is finished: "
+        "the same command again sends only the rest.\n"
+    )
+
+
+@pytest.mark.usefixtures("python_meets_ctrl_c")  # what ignores it, as a shell's background does, hands that on
+@pytest.mark.parametrize("imported", ["numpy", "botocore", "smrt_jupyter.endpoint"])
+def test_ctrl_c_while_modules_are_imported_is_one_line(home: Path, imported: str) -> None:
+    script = f"""
+import os, signal, sys
+
+class Pressing:
+    def find_spec(self, name, *_):
+        if name == {imported!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Pressing())
+from smrt_jupyter.cli import main
+sys.exit(main(["predict", "x", "in.csv", "out.csv", "--region", "us-east-1"]))
+"""
+    (home / "in.csv").write_text("a\n1\n")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "smrt-jupyter: stopped\n")

@@ -136,6 +136,21 @@ def test_regions_and_profiles_are_offered(tab: Tab, clean_aws: Path) -> None:
     assert "eu-west-1" in tab.soon("%sagemaker churn --region eu-w")
 
 
+@pytest.mark.parametrize("line", ["%sagemaker ", "x = %sagemaker ", "%%sagemaker "])
+def test_while_no_endpoint_is_known_options_are_offered_and_none_of_pythons_names(tab: Tab, line: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        tab.shell.run_line_magic("config", f"SageMakerMagics.endpoint_url = {url!r}")
+        tab.names["something"] = 1
+        offered = tab(line)
+    assert "--list" in offered
+    assert set(offered) <= set(known(magic.parser()))
+
+
+def test_endpoints_come_without_options_once_they_are_known(configured: Tab) -> None:
+    assert not {each for each in configured.soon("%sagemaker ") if each.startswith("-")}
+
+
 def test_nothing_is_offered_for_a_name_that_is_new(tab: Tab) -> None:
     tab.names["frame"] = pd.DataFrame()
     assert "frame" not in tab("%sagemaker churn --journal ")

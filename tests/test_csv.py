@@ -452,3 +452,11 @@ def test_arrays_of_no_rows_are_no_bytes() -> None:
 def test_the_embedded_runtime_says_how_its_rows_are_read(accept: str, content_type: str, body: bytes) -> None:
     answers = pd.DataFrame({"x": ["ä", "ö"]})
     assert encode(answers, accept=accept, content_type=None, tabular=True) == (body, content_type)
+
+
+def test_a_header_that_is_not_unicode_names_its_column() -> None:
+    table = pd.DataFrame([[1, 2]], columns=pd.Index(["\ud83d", "b"], dtype=object))
+    with pytest.raises(CodecError, match="half of a surrogate pair") as caught:
+        codecs.find("text/csv; header=present").encode(table)
+    assert caught.value.column == "\ud83d"
+    assert codecs.find("text/csv").encode(table) == b"1,2\n"

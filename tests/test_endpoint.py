@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
+import uuid
 from concurrent.futures import as_completed, wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +21,10 @@ import pytest
 from raw_server import RawServer, error, http
 from sklearn.base import clone
 
-from smrt_jupyter import Endpoint, LocalRuntime, Policy, Reply, errors
+from smrt_jupyter import Endpoint, LocalRuntime, Policy, Reply, codecs, errors
+from smrt_jupyter.endpoint import bodies
 from smrt_jupyter.estimator import RemoteRegressor
+from smrt_jupyter.tables import Table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +60,16 @@ def test_endpoints_that_say_the_same_are_equal_and_hash_alike():
     assert hash(again) == hash(EVERYTHING)
     assert EVERYTHING.replace(target_variant="green") != EVERYTHING
     assert {EVERYTHING: 1}[again] == 1
+
+
+def test_a_policy_is_a_policy_from_the_start():
+    for make in (lambda: Endpoint("churn", policy={"attempts": 2}), lambda: Endpoint("churn").replace(policy=2)):
+        with pytest.raises(
+            errors.ValidationFailed, match=r"^endpoint 'churn': the policy is no Policy but (dict|int)\."
+        ):
+            make()
+    with pytest.raises(errors.ValidationFailed, match=r"Write `policy=Policy\(attempts=2\)`\.$"):
+        EVERYTHING.invoke(b"1", policy={"attempts": 2})
 
 
 def test_an_endpoint_cannot_be_changed():
@@ -313,3 +328,61 @@ def test_a_routers_errors_have_other_names_and_become_the_same(monkeypatch, code
         endpoint = Endpoint("r", routing_target_name="t", endpoint_url=server.url, region="us-east-1")
         with pytest.raises(kind):
             endpoint.invoke(b"1", content_type="text/csv", policy=Policy(attempts=1))
+
+
+# -- what a content type refuses -------------------------------------------------------------------------------------
+
+RARE: dict[str, Any] = {
+    "date": dt.date(2024, 1, 2),
+    "UUID": uuid.UUID(int=1),
+    "Period": pd.Period("2024-01"),
+    "time": dt.time(1),
+    "list": [1, 2],
+    "bytes": b"a",
+    "complex": 1j,
+    "infinite": float("inf"),
+    "object": object(),
+}
+
+
+def carries(content_type: str, table: pd.DataFrame) -> bool:
+    try:
+        bodies.writer(codecs.find(content_type), Table.of(table))
+    except errors.CodecError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("sort", RARE)
+@pytest.mark.parametrize("beside", [{}, {"n": [1.0, 2.0]}], ids=["alone", "beside numbers"])
+@pytest.mark.parametrize("content_type", [name for name in codecs.CONTENT_TYPES if "image" not in name])
+def test_an_advice_names_only_what_carries_the_table(sort: str, beside: dict[str, Any], content_type: str) -> None:
+    df = pd.DataFrame(beside | {"c": pd.Series([RARE[sort]] * 2, dtype=object)})
+    if not carries(content_type, df):
+        with pytest.raises(errors.CodecError) as caught:
+            bodies.writer(codecs.find(content_type), Table.of(df))
+        advice = "" if caught.value.column is None else caught.value.next_step
+        assert all(carries(name, df) for name in re.findall(r"[a-z]+/[a-z][\w.+-]*\w", advice))
+        assert all(carries(content_type, df.assign(c=eval(words))) for words in re.findall(r"`([^`]+)`", advice))
+
+
+@pytest.mark.parametrize(
+    ("sort", "content_type", "said"),
+    [
+        (
+            "date",
+            "application/x-npy",
+            "date values (first in row 0). Convert it with `pd.to_datetime(df['c'])` or `df['c'].astype(str)`",
+        ),
+        ("UUID", "application/x-parquet", "is not a plain type. Convert it with `df['c'].astype(str)`."),
+        ("Period", "text/libsvm", "Period values (first in row 0) cannot be carried by LibSVM"),
+        ("list", "text/libsvm", "Encode it as numbers, or use application/json."),
+        ("bytes", "text/csv", "Leave the column out, or turn it into text or numbers."),
+    ],
+)
+def test_a_refused_column_is_told_by_its_sort_with_what_to_do(
+    runtime: LocalRuntime, sort: str, content_type: str, said: str
+) -> None:
+    df = pd.DataFrame({"c": pd.Series([RARE[sort]] * 2, dtype=object)})
+    with pytest.raises(errors.CodecError, match=re.escape(said)):
+        runtime.endpoint("any").predict(df, content_type=content_type)

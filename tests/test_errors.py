@@ -137,7 +137,9 @@ def test_nobody_there(signed_in):
 
 
 def test_an_address_that_is_none(signed_in):
-    line = told(errors.InvokeError, lambda: Endpoint("churn", region="us-east-1", endpoint_url="runtime").invoke(b"1"))
+    line = told(
+        errors.ValidationFailed, lambda: Endpoint("churn", region="us-east-1", endpoint_url="runtime").invoke(b"1")
+    )
     assert "Invalid endpoint: runtime" in line
 
 
@@ -232,3 +234,29 @@ def test_an_async_inference_that_never_came_says_where_it_was_looked_for(runtime
     inference = AsyncInference(location, region=runtime.region, endpoint_url=runtime.url)
     line = told(errors.AsyncInferenceError, lambda: inference.result(0))
     assert f"No answer at {location}: waited 0 s." in line
+
+
+def test_a_partial_result_says_what_to_do_about_its_first_cause(runtime: LocalRuntime) -> None:
+    def model(frame: pd.DataFrame) -> Any:
+        if (frame[0] > 1).any():
+            raise RuntimeError("too large")
+        return frame[0]
+
+    endpoint = runtime.deploy("some", model).replace(policy=Policy(chunk_rows=1))
+    with pytest.raises(errors.PartialResultError) as caught:
+        endpoint.predict([[0.0], [1.0], [2.0]])
+    assert caught.value.cause_step == "`error.errors[0].logs()` shows the end of the container's log."
+    assert caught.value.errors[0].logs
+    assert str(caught.value).endswith(
+        f"RuntimeError: too large. {caught.value.cause_step} {errors.PartialResultError.next_step}"
+    )
+    assert "\n" not in str(caught.value)
+
+
+def test_an_advice_about_a_request_that_is_not_told_of_is_not_given() -> None:
+    first = errors.Throttled("Too many requests.")
+    assert (
+        errors.PartialResultError("Stopped by ValueError: x.", errors=[first]).next_step
+        == errors.PartialResultError.next_step
+    )
+    assert errors.PartialResultError("by: Too many requests.", errors=[first], next_step="No.").next_step == "No."

@@ -419,6 +419,46 @@ def test_fit_refuses_labels_that_the_model_does_not_have() -> None:
         RemoteClassifier(UNREACHABLE, threshold=0.5).fit(np.eye(3), [0, 1, 2])
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"threshold": "x"}, r"The 'threshold' parameter of RemoteClassifier must be a float .* Got 'x' instead"),
+        ({"threshold": float("nan")}, "'threshold' parameter .* must be a float .* Got nan instead"),
+        ({"threshold": 0.5, "classes": ["a", "b", "c"]}, "'threshold' parameter .* must be None for 3 classes"),
+        ({"classes": "ab"}, "'classes' parameter .* must be an array-like or None. Got 'ab' instead"),
+        ({"classes": ["a", "a"]}, "'classes' parameter .* must be distinct labels"),
+        ({"classes": [["a"], ["b"]]}, "'classes' parameter .* must be a sequence of labels"),
+        ({"classes": {"a"}}, "'classes' parameter .* must be a sequence of labels"),
+        ({"classes": []}, "'classes' parameter .* must be a sequence of labels"),
+        ({"classes": [None, "a"]}, "'classes' parameter .* must be labels of one type"),
+        ({"answers": "bogus"}, "'answers' parameter .* must be a str among .* Got 'bogus' instead"),
+        ({"endpoint": 5}, "'endpoint' parameter .* must be an instance of 'str' or .* Got 5 instead"),
+        ({"feature_names": "age"}, "'feature_names' parameter .* must be an array-like or None"),
+        ({"reorder": "no"}, "'reorder' parameter .* must be an instance of 'bool'"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "predict", "predict_proba", "decision_function"])
+def test_a_parameter_that_cannot_be_meant_is_refused_before_anything_is_sent(
+    seen: tuple[Endpoint, list[pd.DataFrame]], wrong: dict[str, Any], said: str, method: str
+) -> None:
+    """As by scikit-learn's own estimators: not where it is set, and in one line."""
+    endpoint, sent = seen
+    model = RemoteClassifier(endpoint).set_params(**wrong)
+    with pytest.raises(ValueError, match=said) as caught:
+        getattr(model, method)(PEOPLE)
+    assert "\n" not in str(caught.value)
+    assert not sent
+
+
+def test_names_that_cannot_be_meant_are_refused_before_anything_is_sent(
+    seen: tuple[Endpoint, list[pd.DataFrame]],
+) -> None:
+    endpoint, sent = seen
+    with pytest.raises(ValueError, match="'feature_names_out' parameter of RemoteTransformer must be an array-like"):
+        RemoteTransformer(endpoint, feature_names_out="x").transform(PEOPLE)
+    assert not sent
+
+
 def test_numbers_that_ensembles_put_in_the_place_of_text_are_understood(answering: Any) -> None:
     """Voting, stacking and `cross_val_predict` number the sorted labels before they call `fit`."""
     model = RemoteClassifier(answering([0.25, 0.75]), **NAMED).fit(PEOPLE, np.array([0, 1]))
@@ -493,3 +533,9 @@ def test_names_that_were_learned_in_another_process_come_back_with_the_estimator
     found = union.fit_transform(numbers)
     assert found.columns.tolist() == ["remotetransformer__x", "remotetransformer__y", "pca__pca0"]
     assert union.get_feature_names_out().tolist() == found.columns.tolist()
+
+
+def test_what_a_mask_hides_is_missing(seen: tuple[Endpoint, list[pd.DataFrame]]) -> None:
+    endpoint, kept = seen
+    RemoteEstimator(endpoint).predict(np.ma.array([[1.0, 1e9]], mask=[[False, True]]))
+    assert repr(kept[0].to_numpy().tolist()) == "[[1.0, nan]]"

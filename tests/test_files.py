@@ -278,7 +278,7 @@ NESTED = "list<element: list<element: double>>"
         ([BIG, 0.5, 1], "string", [str(BIG), "0.5", "1"]),
         ([0.5, BIG, 1], "string", ["0.5", str(BIG), "1"]),
         ([-1, 2**64 - 1, 1], "string", ["-1", str(2**64 - 1), "1"]),
-        ([None, None, 7], "int64", [None, None, 7]),
+        ([None, None, 7], "double", [None, None, 7.0]),
         ([[[1], []], [[0.5], []], [[], [2]]], NESTED, [[[1.0], []], [[0.5], []], [[], [2.0]]]),
         ([[[BIG], []], [[0.5], []], [[], [2]]], "string", [f"[[{BIG}], []]", "[[0.5], []]", "[[], [2]]"]),
     ],
@@ -328,6 +328,27 @@ def test_lists_that_are_of_one_length_in_some_batches_are_lists_all_the_same(
     assert [row["prediction"][0] for row in found] == list(range(ROWS))
     assert {len(row["prediction"]) for row in found} == {1, 2}
     assert {len(row) for row in found} == {1}
+
+
+@pytest.mark.parametrize("destination", ["parquet", "csv"])
+@pytest.mark.parametrize("numerals", [range(1500), range(2000, ROWS)], ids=["first", "later"])
+def test_labels_that_are_numerals_in_whole_batches_stay_in_their_column_beside_the_scores(
+    tmp_path: Path, frame: pd.DataFrame, numerals: range, destination: str
+) -> None:
+    frame.to_parquet(tmp_path / "in.parquet", index=False)
+    out = tmp_path / f"out.{destination}"
+
+    def model(rows: pd.DataFrame) -> pd.DataFrame:
+        numbers = rows[0].astype(int)
+        return pd.DataFrame({"label": ["7" if row in numerals else "b" for row in numbers], "score": numbers / 8})
+
+    with LocalRuntime() as runtime:
+        endpoint = runtime.deploy("labels", model).replace(accept="text/csv", policy=Policy(chunk_rows=250))
+        predict_file(endpoint, tmp_path / "in.parquet", out)
+    found = READERS[destination](out)
+    assert found.columns.tolist() == ["prediction_0", "prediction_1"]
+    assert found["prediction_0"].tolist() == ["7" if row in numerals else "b" for row in range(ROWS)]
+    assert found["prediction_1"].tolist() == [row / 8 for row in range(ROWS)]
 
 
 @pytest.mark.parametrize("late", [[1.0, 2.0, 3.0], {"label": "a", "score": 0.5}])
@@ -406,7 +427,7 @@ def test_a_file_in_s3_is_read_and_written_there(frame: pd.DataFrame, tmp_path: P
             s3.download_file("scoring", f"deep/{name}", str(tmp_path / f"out-{name}"))
             found = READERS[name.split(".")[1]](tmp_path / f"out-{name}")
             assert np.allclose(found["prediction"], frame.sum(axis=1))
-        with pytest.raises(FileNotFoundError, match=r"s3://scoring/missing\.csv"):
+        with pytest.raises(CodecError, match=r"s3://scoring/missing\.csv cannot be read: No such object in S3\. Check"):
             predict_file(endpoint, "s3://scoring/missing.csv", tmp_path / "out.csv")
         s3.close()
 
@@ -416,16 +437,36 @@ def test_what_cannot_be_meant_is_said_before_anything_is_sent(tmp_path: Path, fr
     with LocalRuntime() as runtime:
         endpoint = runtime.deploy("sums", lambda frame: frame.sum(axis=1))
         source = tmp_path / "in.parquet"
+        (tmp_path / "folder.csv").mkdir()
         with pytest.raises(CodecError, match="neither Parquet nor CSV"):
             predict_file(endpoint, source, tmp_path / "out.xlsx")
         with pytest.raises(ValueError, match="no column 'z'"):
             predict_file(endpoint, source, tmp_path / "out.csv", columns=["z"])
         with pytest.raises(ValueError, match="The destination is the source"):
             predict_file(endpoint, source, source)
-        with pytest.raises(FileNotFoundError):
-            predict_file(endpoint, tmp_path / "missing.parquet", tmp_path / "out.csv")
+        for unreadable in ("missing.parquet", "folder.csv"):
+            with pytest.raises(CodecError, match=rf"{unreadable} cannot be read: .* Check the name\.$"):
+                predict_file(endpoint, tmp_path / unreadable, tmp_path / "out.csv")
+        with pytest.raises(CodecError, match=r"There is no folder .*no\. Make it, or name another\."):
+            predict_file(endpoint, source, tmp_path / "no" / "out.csv")
+        with pytest.raises(CodecError, match=r"folder\.csv is a folder\. Name a file in it\."):
+            predict_file(endpoint, source, tmp_path / "folder.csv")
         with pytest.raises(ValueError, match=r"s3://bucket/key"):
             predict_file(endpoint, "s3://in.parquet", tmp_path / "out.csv")
+        assert not runtime.requests
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="here is no folder in which nobody may make a file")
+@pytest.mark.parametrize("journal", [None, "run.journal"])
+def test_a_folder_that_takes_no_file_is_found_before_anything_is_sent(
+    tmp_path: Path, frame: pd.DataFrame, journal: str | None
+) -> None:
+    frame.to_parquet(tmp_path / "in.parquet", index=False)
+    with LocalRuntime() as runtime:
+        endpoint = runtime.deploy("sums", lambda frame: frame.sum(axis=1))
+        with pytest.raises(CodecError, match=r"Nothing can be written into /proc: .* Name another folder\.") as caught:
+            predict_file(endpoint, tmp_path / "in.parquet", "/proc/out.csv", journal=journal and tmp_path / journal)
+        assert isinstance(caught.value.__cause__, OSError)
         assert not runtime.requests
 
 
@@ -503,3 +544,58 @@ def test_memory_holds_a_few_batches_whatever_the_size_of_the_file(tmp_path: Path
         )
         predict_file(endpoint, tmp_path / "in.parquet", tmp_path / "out.parquet")
     assert max(most) < 16 * rows / 4
+
+
+# -- files that cannot be read, and columns that cannot be sent -------------------------------------------------------
+
+UNREADABLE: dict[str, tuple[bytes, str]] = {
+    "broken.parquet": (b"PAR1 nonsense", r"broken\.parquet cannot be read as Parquet: .+\. Check that it is whole\."),
+    "empty.csv": (b"", r"empty\.csv cannot be read as CSV: .+\. Check that it is whole, and that all its lines"),
+    "ragged.csv": (b"x,y\n1,2\n1,2,3\n", r"ragged\.csv cannot be read as CSV: .+ got 3.+\. Check that it is whole"),
+    "names.csv": ("x,Größe\n1,2\n".encode("latin-1"), r"names\.csv cannot be read as CSV: .+ in UTF-8\."),
+    "latin.csv": ("x,y\n1,Größe\n".encode("latin-1"), r"column 'y': .*latin\.csv is not UTF-8\. Save it as UTF-8"),
+    "twice.csv": (b"x,x\n1,2\n", r"column 'x': .*twice\.csv has two columns of this name\. Rename one of them\."),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path, name: str) -> None:
+    content, said = UNREADABLE[name]
+    (tmp_path / name).write_bytes(content)
+    with LocalRuntime() as runtime:
+        with pytest.raises(CodecError, match=said) as caught:
+            predict_file(runtime.deploy("any", lambda frame: frame.sum(axis=1)), tmp_path / name, tmp_path / "out.csv")
+        assert not runtime.requests
+    assert "\n" not in str(caught.value)
+
+
+def test_a_parquet_file_that_is_broken_in_its_middle_is_named(
+    endpoint: Endpoint, tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    frame.to_parquet(tmp_path / "in.parquet", index=False, row_group_size=1300)
+    body = bytearray((tmp_path / "in.parquet").read_bytes())
+    middle = len(body) // 2
+    body[middle : middle + 20_000] = b"\xff" * 20_000
+    (tmp_path / "in.parquet").write_bytes(body)
+    with pytest.raises(CodecError, match=r"in\.parquet cannot be read as Parquet"):
+        predict_file(endpoint, tmp_path / "in.parquet", tmp_path / "out.csv")
+
+
+def test_a_parquet_file_with_two_columns_of_one_name_is_refused_with_the_name(tmp_path: Path) -> None:
+    pq.write_table(pa.table([[1, 2], [3, 4], [5, 6]], names=["a", "a", "b"]), tmp_path / "in.parquet")
+    for columns in (None, ["b"]):
+        with LocalRuntime() as runtime, pytest.raises(CodecError, match=r"column 'a': .*in\.parquet has two columns"):
+            predict_file(runtime.endpoint("any"), tmp_path / "in.parquet", tmp_path / "out.csv", columns=columns)
+
+
+def test_no_column_and_one_column_twice_are_refused(endpoint: Endpoint, tmp_path: Path, frame: pd.DataFrame) -> None:
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    with pytest.raises(CodecError, match=r"No column of .*in\.csv is to be sent"):
+        predict_file(endpoint, tmp_path / "in.csv", tmp_path / "out.csv", columns=[])
+    with pytest.raises(ValueError, match="'x' is to be sent twice"):
+        predict_file(endpoint, tmp_path / "in.csv", tmp_path / "out.csv", columns=["x", "x"])
+
+
+def test_text_that_is_not_utf_8_matters_only_where_it_is_sent(endpoint: Endpoint, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes("x,y\n1,Größe\n2,b\n".encode("latin-1"))
+    assert predict_file(endpoint, tmp_path / "in.csv", tmp_path / "out.csv", columns=["x"]).rows_done == 2

@@ -138,3 +138,11 @@ def test_audio_comes_back_as_bytes() -> None:
     assert Audio("audio/mpeg").decode(b"ID3") == b"ID3"
     with pytest.raises(CodecError, match="list is no audio"):
         Audio().encode([0.0, 0.5])
+
+
+@pytest.mark.parametrize("body", [b"", b"a text", b"GIF89a"])
+def test_a_body_that_is_no_image_is_told_in_words(body: bytes) -> None:
+    with pytest.raises(CodecError, match="no image that Pillow can read: it ") as caught:
+        Image("image/png").decode(body)
+    assert "object at" not in str(caught.value)
+    assert (repr(body[:8]) if body else "it is empty") in str(caught.value)

@@ -87,21 +87,25 @@ def test_ctrl_c_in_the_last_moment_is_not_swallowed() -> None:
 
 def test_a_second_ctrl_c_ends_what_the_first_waits_for() -> None:
     """A batch that is read from somewhere slow keeps the caller's thread."""
-    reading, never, met = threading.Event(), threading.Event(), threading.Semaphore(0)
+    reading, noted, never = threading.Event(), threading.Event(), threading.Event()
+    met: list[int] = []
 
     def batches() -> Iterator[Batch]:
         yield Batch(range(ROWS), write, read)
         reading.set()
-        never.wait(60)
+        for _ in range(600):
+            if met:
+                noted.set()  # for the handler is done when this thread comes here again
+            never.wait(0.1)  # not all in one: a signal that comes in the instant before a wait is met after it
 
     def handler(number: int, frame: Any) -> None:
-        met.release()
+        met.append(number)
         signal.default_int_handler(number, frame)
 
     def press_twice() -> None:
         reading.wait()
         press()
-        met.acquire()  # else the system may make one of the two
+        noted.wait()  # else the system may make one of the two
         press()
 
     before = signal.signal(signal.SIGINT, handler)

@@ -21,7 +21,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-from smrt_jupyter import Endpoint, LocalRuntime, PartialResultError, Policy, errors, magic
+from smrt_jupyter import AsyncInference, Endpoint, LocalRuntime, PartialResultError, Policy, errors, magic
 from smrt_jupyter.codecs.libsvm import LibSVM
 from smrt_jupyter.endpoint import NO_MEMBERS
 from smrt_jupyter.errors import OptionError
@@ -120,6 +120,33 @@ def test_data_may_be_a_file(cells: Cells, sums: Endpoint, tmp_path: Path) -> Non
     (tmp_path / "rows.csv").write_bytes(b"1,2\n3,4\n")
     value = cells("%sagemaker sums --data fileb://rows.csv --content-type text/csv")
     np.testing.assert_array_equal(np.ravel(value), [3, 7])
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("found = %sagemaker sums -d given", [6.5, 8.0]),
+        ("table = given\n  found = %sagemaker sums -d table", [6.5, 8.0]),
+        ("found = %sagemaker sums -d [given][0]+table", [11.0, 14.0]),
+        ("found = %sagemaker sums -d (lambda:given)()", [6.5, 8.0]),
+        ("asked = sums\n  found = %sagemaker asked -d given", [6.5, 8.0]),
+        ("found = %sagemaker --panel chosen\n  found = found.endpoint", "sums"),
+    ],
+)
+def test_the_names_of_a_function_come_before_those_of_the_notebook(
+    cells: Cells, sums: Endpoint, lines: str, expected: object
+) -> None:
+    cells.names["table"] = TABLE
+    found = cells(f"def score(given, chosen):\n  {lines}\n  return found\nscore(table + 1, sums)")
+    assert (found.name if isinstance(found, Endpoint) else found.tolist()) == expected
+    assert cells("table").equals(TABLE)
+
+
+def test_a_name_that_a_function_does_not_have_is_an_error(cells: Cells, sums: Endpoint) -> None:
+    with pytest.raises(OptionError, match=r"name 'givn' is not defined. Did you mean given\?"):
+        cells("def score(given):\n  %sagemaker sums -d givn\nscore(1)")
+    with pytest.raises(OptionError, match=r"name 'given' is not defined. It is evaluated"):
+        cells("%sagemaker sums -d given")
 
 
 def test_the_value_can_be_assigned(cells: Cells, sums: Endpoint) -> None:
@@ -326,6 +353,18 @@ def test_path_points_at_the_answers(cells: Cells, echo: Callable[[], Any]) -> No
     assert cells('%%sagemaker echo --path "rows[*].score"\n{"rows": [{"score": 1}, {"score": 2}]}') == [1, 2]
 
 
+@pytest.mark.parametrize("rest", ["", "\n", "\n  \n"])
+def test_a_cell_magic_without_a_cell_does_what_its_line_says(cells: Cells, sums: Endpoint, rest: str) -> None:
+    """IPython itself refuses a cell magic whose cell is empty."""
+    cells(f"%%sagemaker --help{rest}")
+    assert cells.shown.startswith("%%sagemaker ENDPOINT")
+    assert cells(f"%%sagemaker sums --list{rest}")["name"].tolist() == ["sums"]
+    cells.names["table"] = TABLE
+    assert len(cells(f"%%sagemaker sums --data table{rest}")) == len(TABLE)
+    with pytest.raises(errors.OptionError, match="There is nothing to send"):
+        cells(f"%%sagemaker sums{rest}")
+
+
 def test_help_fits_a_screen(cells: Cells) -> None:
     cells("%sagemaker --help")
     lines = cells.shown.splitlines()
@@ -525,6 +564,92 @@ def test_the_code_of_many_requests_is_a_short_loop(cells: Cells, sums: Endpoint)
     assert "for start, stop in []:" in str(cells("%sagemaker few -d table --code"))
 
 
+def environment_of(runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in runtime.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+
+def test_the_code_of_a_stream_prints_it_in_both_halves(
+    cells: Cells, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A letter of two bytes may come in two parts."""
+
+    def words(body: bytes) -> Iterator[bytes]:
+        yield from (b"gr\xc3", b"\xbcn ", body)
+
+    cells.names["words"] = runtime.deploy("words", words, takes="body", content_type="text/plain")
+    environment_of(runtime, monkeypatch)
+    ours, bare = str(cells("%%sagemaker words --stream --code\nIs it?")).split("# With boto3")
+    assert not runtime.requests
+    for half in (ours, bare):
+        capsys.readouterr()
+        exec(half, {})
+        assert capsys.readouterr().out == "grün Is it?"
+    kept: dict[str, Any] = {}
+    exec(str(cells("%%sagemaker words --stream --code --out said\nIs it?")).partition("# With boto3")[0], kept)
+    assert kept["said"] == "grün Is it?"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "-d table --async --inference-id mine --filename again",
+        "-d large --async --s3-input s3://{bucket}/in",
+        "--async --input-location s3://{bucket}/here --content-type text/csv",
+        "-d table",
+        "-d large --s3-input s3://{bucket}/in",
+    ],
+)
+def test_the_code_for_an_asynchronous_endpoint_is_asynchronous_in_both_halves(
+    cells: Cells, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch, options: str
+) -> None:
+    """Also where the line does not say that it is one, for it refuses anything else."""
+    runtime.deploy("later", lambda frame: frame.sum(axis=1), asynchronous=True)
+    bucket = runtime.default_bucket
+    environment_of(runtime, monkeypatch)
+    boto3.client("s3").put_object(Bucket=bucket, Key="here", Body=b"1.5,3.0\n2.0,4.0\n")
+    names = {"table": TABLE, "large": pd.concat([TABLE] * 10_000)}
+    cells.names.update(names)
+    code = str(cells(f"%sagemaker later {options} --code".format(bucket=bucket)))
+    assert "invoke_endpoint(" not in code
+    ours, bare = code.split("# With boto3")
+    assert "smrt_jupyter" not in bare
+    made: dict[str, Any] = dict(names)
+    exec(ours, made)
+    found = made["inference"].result(timeout=30).value if "inference" in made else made["answer"]
+    made = dict(names)
+    exec(bare, made)
+    output = AsyncInference(made["location"]).result(timeout=30).value
+    np.testing.assert_array_equal(_numbers_of(output), _numbers_of(found))
+
+
+def _numbers_of(answer: Any) -> Any:
+    return np.ravel(answer["predictions"] if isinstance(answer, dict) else answer)
+
+
+def test_requests_of_one_loop_have_outputs_of_their_own(
+    cells: Cells, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment_of(runtime, monkeypatch)
+    later = runtime.deploy("later", lambda frame: frame.sum(axis=1), asynchronous=True)
+    cells.names |= {"few": later.replace(policy=Policy(chunk_rows=1), inference_id="mine"), "table": TABLE}
+    bare = str(cells("%sagemaker few -d table --code")).partition("# With boto3")[2]
+    made: dict[str, Any] = {"table": TABLE}
+    exec(bare, made)
+    assert len(set(made["locations"])) == len(TABLE)
+
+
+def test_the_code_says_what_boto3_alone_does_not_do(cells: Cells, sums: Endpoint) -> None:
+    cells.names["table"] = TABLE.assign(model="one")
+    ours, bare = str(cells("%sagemaker sums -d table --journal run.db --code")).split("# With boto3")
+    assert "endpoint.predict(table, journal='run.db')" in ours
+    assert "# It keeps no journal: this sends every row again.\n" in bare
+    ours, bare = str(cells("%sagemaker sums -d table --target-model-column model --code")).split("# With boto3")
+    assert "endpoint.predict(table, target_model_column='model')" in ours
+    assert "invoke_endpoint" not in bare
+
+
 def test_list_and_describe_say_what_there_is(cells: Cells, sums: Endpoint) -> None:
     listed = cells("%sagemaker sums --list")
     assert list(listed["name"]) == ["sums"]
@@ -550,12 +675,41 @@ def test_a_column_that_is_a_number_can_name_the_models(cells: Cells, runtime: Lo
     assert cells("%sagemaker many --data table --target-model-column 1").tolist() == [2, 1]
 
 
-def test_an_error_advises_options_and_not_parameters_of_python(cells: Cells, sums: Endpoint) -> None:
+def test_an_error_advises_options_and_not_parameters_of_python(
+    cells: Cells, sums: Endpoint, runtime: LocalRuntime
+) -> None:
     cells.names["table"] = TABLE
     with pytest.raises(errors.AnswerError, match=r"Point `--path` .* look at the whole with `--raw`\."):
         cells("%sagemaker sums --data table --path nowhere")
     with pytest.raises(errors.CredentialsError, match=r"Name a `--region`, set AWS_REGION"):
         cells("%sagemaker other --data table")
+    cells.names["later"] = runtime.deploy("later", lambda frame: frame.sum(axis=1), asynchronous=True)
+    with pytest.raises(errors.ValidationFailed, match=r"Use `--async`, or `--data TABLE`\."):
+        cells("%%sagemaker later\n1,2")
+    with pytest.raises(errors.ValidationFailed, match=r"Leave `--async` out\."):
+        cells("%%sagemaker sums --async\n1,2")
+    with pytest.raises(errors.PayloadTooLarge, match=r"Say where: `--s3-input`, such as s3://"):
+        cells(f"%%sagemaker later --async\n{'1,2 ' * 50_000}")
+
+
+def test_an_error_of_some_rows_is_one_line_with_the_advice_for_its_first_cause(
+    cells: Cells, sums: Endpoint, runtime: LocalRuntime
+) -> None:
+    def fails(frame: pd.DataFrame) -> pd.Series[Any]:
+        if (frame[0] == 2).any():
+            raise ValueError("two is too much")
+        return frame[0]
+
+    cells.names["picky"] = runtime.deploy("picky", fails).replace(policy=Policy(chunk_rows=1))
+    cells.names["table"] = pd.DataFrame({"a": [1, 2, 3]})
+    with pytest.raises(PartialResultError) as caught:
+        cells("%sagemaker picky --data table")
+    [line] = caught.value._render_traceback_()
+    assert "\n" not in line
+    assert line.endswith(
+        "two is too much. `_error.errors[0].logs()` shows the end of the container's log. "
+        "`_error.partial` has the rest, `_error.errors` the causes; with `--journal` the next run sends only these."
+    )
 
 
 def test_a_journal_makes_the_second_run_send_nothing(cells: Cells, sums: Endpoint, runtime: LocalRuntime) -> None:
@@ -615,6 +769,9 @@ def test_a_table_goes_through_an_asynchronous_endpoint_in_chunks_too(cells: Cell
     ("line", "message"),
     [
         ("%sagemaker sums --regoin x", "There is no option --regoin. Did you mean --region?"),
+        ("%sagemaker sums --attempts 2", "no option --attempts; `Policy` has `attempts`. Set it in the table [NAME."),
+        ("%sagemaker sums --timeout 2", "There is no option --timeout; `Policy` has `read_timeout`."),
+        ("%sagemaker sums --zzzz 2", "There is no option --zzzz. `%sagemaker --help` shows"),
         ("%sagemaker sums --data", "--data/-d has no value."),
         ("%sagemaker sums --raw=yes --data table", "--raw takes no value, not even 'yes'."),
         ("%sagemaker later --async --request-ttl-seconds x", "--request-ttl-seconds takes a whole number, not 'x'."),
@@ -632,9 +789,15 @@ def test_a_table_goes_through_an_asynchronous_endpoint_in_chunks_too(cells: Cell
         ("%sagemaker sums --data [1] --s3-input s3://b/p", "--s3-input means nothing for one request"),
         ("%sagemaker sums --data table --filename x", "--filename means nothing without --async."),
         ("%sagemaker sums --data table --async --raw", "--raw means nothing beside --async."),
+        ("%sagemaker sums --data table --stream --async --code", "--stream and --async exclude one another."),
+        ("%sagemaker sums --data table --stream --code --journal x", "--journal means nothing beside --stream."),
+        ("%sagemaker sums --data [1] --code --journal x", "--journal means nothing for one request"),
         ("%sagemaker sums --data table --async --journal x", "--journal means nothing beside --async."),
         ("%sagemaker sums --describe --data table", "--data means nothing beside --describe."),
         ("%sagemaker sums --data table --expand", "--expand is for the text of a cell"),
+        ("%%sagemaker sums --expand\n[{{oben}}]", "The cell names {{oben}}, which is not defined. `%sagemaker"),
+        ("%%sagemaker sums --expand\n[{{tble}}]", "The cell names {{tble}}, which is not defined. Did you mean table?"),
+        ("%%sagemaker sums --expand\n[{{v+1}}]", "The cell has {{v+1}}, and --expand replaces names alone. Give the"),
         ("%%sagemaker sums --data table\n1,2", "Both the cell and --data hold data."),
         ('%%sagemaker sums\n{"a":', "begins as JSON and is none"),
         ("%%sagemaker sums\n" + "[" * 100_000, "begins as JSON and is none"),

@@ -240,3 +240,16 @@ def test_any_other_bytes_are_refused(body: bytes) -> None:
     for codec in (NPY, NPZ):
         with pytest.raises(CodecError):
             codec.decode(body)
+
+
+def test_floats_of_16_bits_are_sparse_as_floats_of_32() -> None:
+    table = pl.DataFrame({"x": np.array([0.5, 2.0], dtype=np.float16)}).to_arrow()
+    codec = codecs.find("application/x-npz")
+    found = codec.decode(codec.encode(table))
+    assert found.dtype == np.float32
+    assert found.toarray().tolist() == [[0.5], [2.0]]
+
+
+def test_lists_of_objects_are_not_told_to_be_of_different_lengths() -> None:
+    with pytest.raises(CodecError, match=r"^NumPy's format carries an array of Python objects only as a pickle"):
+        codecs.find("application/x-npy").encode([{}, {}])

@@ -13,6 +13,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
 from raw_server import RawServer, http
+from traitlets.config import Config
 
 from smrt_jupyter import Endpoint, EndpointPanel, ModelError, Policy, codecs, magic
 from smrt_jupyter.local.faults import Faults
@@ -73,6 +74,20 @@ def until(panel: EndpointPanel) -> dict[str, Any]:
     assert panel.run is not None
     assert panel.run.wait(LONG)
     return panel.board.shown
+
+
+def when_shown(panel: EndpointPanel, rows: int) -> threading.Event:
+    """Give an event for when the progress of so many rows is shown."""
+    shown = threading.Event()
+    show = panel.board.show
+
+    def note(**parts: Any) -> None:
+        show(**parts)
+        if parts.get("progress") and parts["progress"]["done"] == rows:
+            shown.set()
+
+    panel.board.show = note
+    return shown
 
 
 def joined(name: str) -> None:
@@ -289,8 +304,10 @@ def test_cancelling_a_table_stops_sending_and_keeps_what_is_finished(runtime: Lo
     gate.free = 2
     endpoint = runtime.deploy("slow", gate).replace(policy=Policy(chunk_rows=10, concurrency=1))
     panel = panel_for(endpoint, numbers=pd.DataFrame({"a": range(1000), "b": range(1000)}))
+    two_chunks = when_shown(panel, 20)
     press(panel, "send")
     assert gate.reached.wait(LONG)
+    assert two_chunks.wait(LONG)  # the third may leave while the second's answers are still being read
     press(panel, "cancel")
     shown = until(panel)
     gate.opened.set()
@@ -335,14 +352,21 @@ def test_cancelling_a_stream_keeps_its_text(runtime: LocalRuntime) -> None:
 
 def test_nothing_leaves_after_it_was_cancelled(runtime: LocalRuntime) -> None:
     """Not even the next attempt, when it was waiting for a model that is not ready."""
-    signed = threading.Event()
+    waiting, cancelled = threading.Event(), threading.Event()
+
+    class Waiting(Policy):
+        def wait(self, attempt: int, jitter: float | None = None) -> float:
+            waiting.set()
+            cancelled.wait(LONG)
+            return 0.0
+
     runtime.deploy("cold", lambda frame: frame, faults=Faults(script=["not_ready"] * 50))
-    endpoint = runtime.endpoint("cold").replace(before_sign=lambda _: signed.set(), policy=Policy(wait_initial=0.5))
-    panel = panel_for(endpoint)
+    panel = panel_for(runtime.endpoint("cold").replace(policy=Waiting()))
     press(panel, "stream", payload="Tell me a story")
-    assert signed.wait(LONG)
+    assert waiting.wait(LONG)
     press(panel, "cancel")
     assert until(panel)["status"].startswith("Cancelled.")
+    cancelled.set()
     joined("smrt-jupyter panel: typed text to cold, streamed")
     assert len(runtime.requests) == 1
 
@@ -352,17 +376,15 @@ def test_progress_tells_rows_pace_and_time_left(runtime: LocalRuntime, gate: Gat
     endpoint = runtime.deploy("slow", gate).replace(policy=Policy(chunk_rows=10, concurrency=1))
     panel = panel_for(endpoint, numbers=pd.DataFrame({"a": range(40)}))
     moments: list[dict[str, Any]] = []
-    halfway = threading.Event()
     show = panel.board.show
 
     def note(**parts: Any) -> None:
         show(**parts)
         if parts.get("progress"):
             moments.append(parts["progress"])
-            if parts["progress"]["done"] == 20:
-                halfway.set()
 
     panel.board.show = note
+    halfway = when_shown(panel, 20)
     press(panel, "send")
     assert halfway.wait(LONG)
     gate.opened.set()
@@ -513,8 +535,9 @@ def test_tables_of_the_namespace_are_offered_with_their_size() -> None:
     ]
 
 
-def test_a_table_made_by_a_later_cell_is_offered_and_the_choice_stays() -> None:
-    shell = InteractiveShell()
+def test_a_table_made_by_a_later_cell_is_offered_and_the_choice_stays(tmp_path: Path) -> None:
+    # Its own folder and no history: those of the person's home are shared with whatever else runs there.
+    shell = InteractiveShell(ipython_dir=str(tmp_path), config=Config({"HistoryManager": {"enabled": False}}))
     shell.user_ns["customers"] = CUSTOMERS
     panel = EndpointPanel(namespace=shell.user_ns)
     panel.data.value = "customers"

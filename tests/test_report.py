@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,10 +86,16 @@ def test_a_report_without_matplotlib_says_how_to_get_it(monkeypatch: pytest.Monk
 
 def test_a_function_is_told_how_far_the_run_is(runtime: LocalRuntime) -> None:
     seen: list[Progress] = []
-    endpoint = runtime.deploy("sums", sums, faults=Faults(latency=0.05)).replace(
-        policy=Policy(chunk_rows=20, concurrency=2)
-    )
-    endpoint.predict(TABLE, progress=seen.append)
+    told = threading.Semaphore(0)
+    endpoint = runtime.deploy("sums", sums).replace(
+        before_sign=lambda _: told.acquire(timeout=10), policy=Policy(chunk_rows=100, concurrency=2)
+    )  # no request leaves before there was something to see
+
+    def watch(moment: Progress) -> None:
+        seen.append(moment)
+        told.release()
+
+    endpoint.predict(TABLE, progress=watch)
     assert len(seen) > 2
     assert [moment.rows_done for moment in seen] == sorted(moment.rows_done for moment in seen)
     assert [moment.finished for moment in seen] == [False] * (len(seen) - 1) + [True]
@@ -134,3 +142,18 @@ def test_a_terminal_gets_a_bar_once_the_run_takes_a_while(
     assert not told(capsys, show, moment(elapsed=0.5))
     assert "churn" in told(capsys, show, moment(elapsed=5.0), moment(elapsed=6.0, finished=True))
     assert not told(capsys, watcher(100, "churn"), moment(elapsed=1.0, finished=True))
+
+
+def test_a_run_that_is_over_before_anybody_looks_says_what_was_in_flight(runtime: LocalRuntime) -> None:
+    _, report = runtime.deploy("sums", sums).score(TABLE)
+    assert report.most_in_flight >= 1
+    assert "at most 0" not in repr(report)
+    assert f"at most {report.most_in_flight};" in repr(report)
+
+
+def test_requests_that_are_under_way_together_are_counted(runtime: LocalRuntime) -> None:
+    together = threading.Barrier(3)
+    endpoint = runtime.deploy("sums", sums).replace(
+        before_sign=lambda _: together.wait(30), policy=Policy(chunk_rows=ceil(len(TABLE) / 3), concurrency=3)
+    )
+    assert endpoint.score(TABLE)[1].most_in_flight == 3

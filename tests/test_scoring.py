@@ -73,8 +73,14 @@ def numbered(rows: int, columns: int = 3) -> pd.DataFrame:
 @pytest.fixture(autouse=True)
 def _no_thread_outlives_its_run() -> Iterator[None]:
     yield
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("smrt-jupyter-score")]
-    assert not left
+    left = scoring_threads()
+    for thread in left:
+        thread.join(5)  # an interrupted run waits a moment for its threads, and no longer
+    assert not [thread.name for thread in left if thread.is_alive()]
+
+
+def scoring_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("smrt-jupyter-score")]
 
 
 def test_answers_keep_the_order_and_the_index_whichever_chunk_comes_first(runtime: LocalRuntime) -> None:
@@ -262,7 +268,7 @@ def test_a_refused_request_gives_its_place_to_another_while_it_waits() -> None:
 def test_what_may_have_run_is_not_sent_again(runtime: LocalRuntime) -> None:
     model = Model(30)
     endpoint = runtime.deploy("sums", model, faults=Faults(script=["ok", "reset_after", "silence"])).replace(
-        policy=Policy(chunk_rows=10, concurrency=1, read_timeout=0.3)
+        policy=Policy(chunk_rows=10, concurrency=1, read_timeout=2)
     )
     with pytest.raises(PartialResultError) as caught:
         endpoint.predict(numbered(30))
@@ -274,7 +280,7 @@ def test_what_may_have_run_is_not_sent_again(runtime: LocalRuntime) -> None:
 def test_the_wait_for_a_model_that_scales_up_is_told(runtime: LocalRuntime) -> None:
     seen: list[Progress] = []
     endpoint = runtime.deploy("sums", Model(4), faults=Faults(script=["not_ready"] * 3)).replace(
-        policy=Policy(wait_initial=0.3, wait_max=0.3)
+        policy=Policy(wait_initial=1, wait_max=1)  # several times as long as between two looks at the run
     )
     answers, report = endpoint.score(numbered(4), progress=seen.append)
     assert answers.notna().all()
@@ -301,8 +307,10 @@ def test_ctrl_c_leaves_at_once_with_everything_finished() -> None:
         assert isinstance(caught.value, PartialResultError)
         assert caught.value.partial.notna().sum() == 10
         assert "10 of 30 rows" in str(caught.value)
-        left = [thread for thread in threading.enumerate() if thread.name.startswith("smrt-jupyter-score")]
-        assert len(left) <= 1  # the one whose request hangs; it ends with its connection
+        left = scoring_threads()
+        for thread in left:
+            thread.join(1)  # on a busy machine the others are still on their way out
+        assert sum(thread.is_alive() for thread in left) <= 1  # whose request hangs; it ends with its connection
     for thread in left:
         thread.join(20)
 
@@ -504,21 +512,28 @@ def test_attempts_that_the_user_counts_are_all_that_a_chunk_gets(runtime: LocalR
 
 def test_a_chunk_that_is_always_refused_is_sent_again_after_the_others_and_not_round_and_round() -> None:
     sent: list[int] = []
-    others = threading.Semaphore(0)
+    tried, others = threading.Event(), threading.Semaphore(0)
 
     def send(body: bytes, rows: range, *_: Any) -> Kept:
         sent.append(rows.start)
         if rows.start == 3:
-            for _ in range(8):
-                others.acquire(timeout=0.2)  # in the end there are none
+            while others.acquire(blocking=False):
+                pass  # those that passed before it was tried do not count
+            tried.set()
+            for _ in range(8 if sent.count(3) == 1 else 0):
+                assert others.acquire(timeout=60)
             raise Throttled("always")
         others.release()
         return Kept(body, "")
 
+    def read(reply: Kept, rows: range) -> np.ndarray[Any, Any]:
+        assert tried.wait(60)  # or all others may have passed before a slow thread comes to it
+        return zeros(reply, rows)
+
     with pytest.raises(PartialResultError) as caught:
-        scoring.score(300, no_bytes, send, zeros, policy=Policy(chunk_rows=1, concurrency=4))
+        scoring.score(300, no_bytes, send, read, policy=Policy(chunk_rows=1, concurrency=4))
     assert list(caught.value.failed_rows) == [3]
-    assert 2 <= sent.count(3) <= 4
+    assert 2 <= sent.count(3) <= 5  # at last once more for each of the three that were still beside it
 
 
 @pytest.mark.usefixtures("python_meets_ctrl_c")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 from datetime import UTC, datetime
 from typing import Any
 
@@ -156,3 +157,47 @@ def test_a_session_that_the_container_closes_is_closed(runtime):
         assert not chat.closed
         chat.invoke({"text": "bye"})
         assert chat.closed
+
+
+@pytest.mark.parametrize(
+    "say_goodbye",
+    [
+        lambda chat: chat.submit({"text": "bye"}).result(60),
+        lambda chat: asyncio.run(chat.ainvoke({"text": "bye"})),
+    ],
+    ids=["submit", "ainvoke"],
+)
+def test_a_session_that_the_container_closes_is_closed_whichever_verb_told_of_it(runtime, say_goodbye):
+    def ends(value: Any, invocation: Invocation) -> ModelReply:
+        over = invocation.members["SessionId"] if value.get("text") == "bye" else None
+        return ModelReply(value=json.dumps(value), content_type="application/json", closed_session_id=over)
+
+    with runtime.deploy("ends", ends, takes="value").session() as chat:
+        say_goodbye(chat)
+        assert chat.closed
+    assert len(asked(runtime)) == 2  # nothing was left to close
+
+
+def test_a_session_that_is_over_at_the_service_when_the_block_ends_is_no_error(runtime, chatty):
+    with chatty.session() as chat:
+        chatty.invoke({"requestType": "CLOSE"}, session_id=chat.id)
+    assert chat.closed
+
+
+def test_the_endpoints_own_hook_sees_the_replies_of_a_session(chatty):
+    seen = []
+    with chatty.replace(after_reply=seen.append).session() as chat:
+        chat.invoke({"text": "a"})
+    assert [reply.status for reply in seen] == [200] * 3
+
+
+def test_the_endpoint_of_a_session_is_a_plain_value(chatty):
+    with chatty.session() as chat:
+        assert pickle.loads(pickle.dumps(chat.endpoint)) == chat.endpoint == chatty.replace(session_id=chat.id)
+
+
+def test_a_reply_that_opened_a_session_shows_its_id(chatty):
+    opened = chatty.invoke({"requestType": "NEW_SESSION"}, session_id="NEW_SESSION")
+    assert opened.footer().endswith(f" · session {opened.new_session_id}")
+    joined = chatty.invoke({"text": "a"}, session_id=opened.new_session_id)
+    assert "session" not in joined.footer()

@@ -5,6 +5,7 @@ import datetime as dt
 import decimal
 import subprocess
 import sys
+import uuid
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 
+from smrt_jupyter import LocalRuntime, codecs
+from smrt_jupyter.endpoint import encode
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Kind, Table, is_table
 
@@ -26,6 +29,20 @@ TABLES: dict[str, Any] = {
     "structured array": np.array([(31, "a"), (54, ""), (7, "b")], dtype=[("age", "i8"), ("plan", "U1")]),
     "mappings": [{"age": 31, "plan": "a"}, {"age": 54}, {"plan": "b", "age": 7}],
 }
+
+
+@pytest.mark.parametrize(
+    ("cells", "detail"),
+    [
+        ([None, dt.date(2024, 1, 2)], "date values (first in row 1)"),
+        ([uuid.UUID(int=1)], "UUID values (first in row 0)"),
+        ([pd.Period("2024-01")], "Period values (first in row 0)"),
+        (["a", 1], "values of several sorts (int, str)"),
+    ],
+)
+def test_a_column_of_pythons_objects_says_what_they_are(cells: list[Any], detail: str) -> None:
+    [column] = Table.of(pd.DataFrame({"c": pd.Series(cells, dtype=object)})).fields()
+    assert (column.kind, column.detail) == (Kind.SCALAR, detail)
 
 
 @pytest.mark.parametrize("library", TABLES)
@@ -215,3 +232,113 @@ print([name for name in ("pandas", "polars", "pyarrow", "narwhals", "scipy", "bo
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+# -- answers that a library has no type for ---------------------------------------------------------------------------
+
+ODD_ANSWERS: dict[str, Any] = {
+    "numbers beside text": [1, 1, "n/a"],
+    "large integers": [2**63, 1, -1],
+    "larger ones": [2**200, 1, None],
+    "lists beside numbers": [[1], 2, None],
+    "lists of several sorts": [[1], ["a"], []],
+    "mappings of several sorts": [{"a": 1}, {"a": "x"}, {"a": [1]}],
+    "names that are no text": [{1: 2}, {(1, 2): 3}, {}],
+    "half an emoji": ["\ud83d", "a", None],
+    "half an emoji in a list": [["\ud83d"], ["a"], None],
+    "bytes beside numbers": [b"\xff", 1, None],
+    "booleans beside numbers": [True, 1, None],
+    "arrays": [np.zeros((2, 2))] * 3,
+    "any objects": [object(), object(), None],
+    "three dimensions": np.zeros((3, 2, 2)),
+    "objects of two dimensions": np.array([[1, "a"], [2, None], ["b", 3]], dtype=object),
+    "years": np.array(["2020", "2021", "2022"], dtype="M8[Y]"),
+    "big-endian": np.array([1.0, 2.0, 3.0], dtype=">f8"),
+    "complex": np.zeros(3, complex),
+}
+
+
+@pytest.mark.parametrize("fields", [[], ["\ud83d", "b"]], ids=["plain", "fields"])
+@pytest.mark.parametrize("answers", ODD_ANSWERS)
+@pytest.mark.parametrize("form", ["pandas", "polars", "arrow"])
+def test_no_answer_is_lost_to_a_type_that_a_library_lacks(form: str, answers: str, fields: list[str]) -> None:
+    given = ODD_ANSWERS[answers]
+    back = Table.of(TABLES[form]).like(dict.fromkeys(fields, given) or given)
+    assert len(back) == 3
+    if isinstance(given, list) and not fields:
+        missing = [cell is None for cell in given]
+        assert [cell is None for cell in list(back) if form != "arrow"] in ([], missing)
+        assert form != "arrow" or [cell is None for cell in back.to_pylist()] == missing
+
+
+def test_answers_without_a_type_in_arrow_are_text_as_in_a_file(runtime: LocalRuntime) -> None:
+    mixed = runtime.deploy("mixed", lambda frame: [1, "n/a", ["a", None]])
+    found = mixed.predict(pa.table({"x": [1.0, 2.0, 3.0]}), accept="application/json")
+    assert found.to_pylist() == ["1", "n/a", '["a", null]']
+    large = runtime.deploy("large", lambda frame: [2**64, 1, 2])
+    assert large.predict(pa.table({"x": [1, 2, 3]}), accept="application/json").to_pylist() == [str(2**64), "1", "2"]
+
+
+# -- masks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dtype", "body"),
+    [(float, b"1.0,nan\n3.0,4.0"), (int, b"1,nan\n3,4"), (bool, b"1,nan\n1,1"), ("f2", b"1.0,nan\n3.0,4.0")],
+)
+def test_what_is_masked_is_missing(dtype: Any, body: bytes) -> None:
+    masked = np.ma.array([[1, 2], [3, 4]], mask=[[0, 1], [0, 0]], dtype=dtype)
+    assert codecs.find("text/csv").encode(masked) == body
+    assert np.isnan(codecs.find("application/x-npy").decode(encode(codecs.find("application/x-npy"), masked))[0, 1])
+
+
+def test_masks_of_dates_of_fields_of_rows_and_of_more_dimensions_are_heeded() -> None:
+    days = np.ma.array(["2020-01-01", "2021-01-01"], mask=[0, 1], dtype="M8[D]")
+    assert encode(codecs.find("application/json"), days) == b'[["2020-01-01"],[null]]'
+    fields = np.ma.array([(1, 2.0), (3, 4.0)], mask=[(0, 1), (1, 0)], dtype=[("a", "i8"), ("b", "f8")])
+    assert encode(codecs.find("text/csv"), fields) == b"1,nan\nnan,4.0"
+    assert encode(codecs.find("text/csv"), [np.ma.array([1.0, 2.0], mask=[0, 1])]) == b"1.0,nan"
+    rows = codecs.find("application/x-npy").encode([np.ma.array([1.0, 2.0], mask=[0, 1])])
+    assert np.isnan(codecs.find("application/x-npy").decode(rows)[0, 1])
+    deep = np.ma.array(np.ones((1, 1, 2)), mask=[[[0, 1]]])
+    assert encode(codecs.find("application/json"), deep) == b"[[[1.0,null]]]"
+    assert np.isnan(codecs.find("application/x-npy").decode(encode(codecs.find("application/x-npy"), deep))[0, 0, 1])
+
+
+# -- columns of one name, and none ------------------------------------------------------------------------------------
+
+TWINS = pa.table([[1, 2, 3], ["x", "y", "z"], [1.5, 2.5, 3.5]], names=["a", "a", "b"])
+
+
+def test_arrow_columns_of_one_name_are_read_by_their_place(runtime: LocalRuntime) -> None:
+    table = Table.of(TWINS)
+    assert (table.columns, table.width) == (("a", "a", "b"), 3)
+    assert table[1:].native.equals(TWINS[1:])
+    assert table.select(["b"]).native.to_pydict() == {"b": [1.5, 2.5, 3.5]}
+    with pytest.raises(CodecError, match="column 'a': two columns have this name"):
+        table.select(["a"])
+    endpoint = runtime.deploy("widths", lambda frame: [frame.shape[1]] * len(frame))
+    assert endpoint.predict(TWINS).to_pylist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [pd.DataFrame(index=[1, 2]), np.zeros((2, 0)), [{}, {}]],
+    ids=["pandas", "array", "mappings"],
+)
+@pytest.mark.parametrize("content_type", ["text/csv", "application/json", "application/x-npy"])
+def test_a_table_without_columns_is_refused_before_anything_is_sent(
+    runtime: LocalRuntime, table: Any, content_type: str
+) -> None:
+    endpoint = runtime.deploy("any", lambda frame: [0] * len(frame))
+    with pytest.raises(CodecError, match="the table has no columns to send"):
+        endpoint.predict(table, content_type=content_type)
+    assert not runtime.requests
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_a_column_of_models_alone_is_no_table(runtime: LocalRuntime, library: Any) -> None:
+    endpoint = runtime.deploy("many", models={"m": lambda frame: [0] * len(frame)})
+    with pytest.raises(CodecError, match="the table has no columns to send"):
+        endpoint.predict(library({"model": ["m", "m"]}), target_model_column="model")
+    assert not runtime.requests

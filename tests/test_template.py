@@ -218,3 +218,33 @@ def test_a_table_goes_row_by_row_where_a_request_has_room_for_one(runtime: Local
         "A",
         "B",
     ]
+
+
+# -- columns of one name ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [["a", "a"], [1, "1"]])
+@pytest.mark.parametrize(
+    "template", ["dataframe_records", '{"content_template": "$records", "record_template": "${K}"}']
+)
+def test_two_columns_of_one_name_never_become_one_of_a_record(
+    runtime: LocalRuntime, names: list[Any], template: str
+) -> None:
+    endpoint = runtime.deploy("sums", lambda frame: frame.sum(axis=1))
+    table = pd.DataFrame([[1, 2]], columns=names)
+    with pytest.raises(CodecError, match=f"column '{names[1]}': two columns have this name"):
+        endpoint.predict(table, template=template.replace("${K}", f"${{{names[1]}}}"))
+    assert not runtime.requests
+
+
+def test_two_columns_of_one_name_are_carried_where_a_row_is_a_list() -> None:
+    table = pd.DataFrame([[1, "x"]], columns=["a", "a"])
+    assert value(table, "dataframe_split") == {"dataframe_split": {"columns": ["a", "a"], "data": [[1, "x"]]}}
+
+
+@pytest.mark.parametrize("template", ["dataframe_records", "dataframe_split"])
+def test_a_name_that_is_not_unicode_is_told(template: str) -> None:
+    table = pd.DataFrame([[1, 2]], columns=pd.Index(["\ud83d", "b"], dtype=object))
+    with pytest.raises(CodecError, match="half of a surrogate pair") as caught:
+        written(table, template)
+    assert caught.value.column == "\ud83d"

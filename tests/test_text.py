@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -93,3 +94,9 @@ def test_a_missing_cell_is_named_by_its_row(codec: codecs.Codec) -> None:
     writer = codec.writer(Table.of(pd.Series(["a", None], name="note")))
     with pytest.raises(CodecError, match=r"column 'note'.*row 1"):
         writer(1, 2)
+
+
+def test_a_column_of_other_things_than_text_says_which() -> None:
+    days = pd.Series([dt.date(2024, 1, 2)], dtype=object)
+    with pytest.raises(CodecError, match=r"this column holds date values \(first in row 0\)"):
+        codecs.find("text/plain").writer(Table.of(days))

@@ -182,3 +182,13 @@ def test_a_broken_message_is_refused(body: bytes) -> None:
 def test_a_length_that_is_no_number_is_refused() -> None:
     with pytest.raises(CodecError, match="no number of bytes"):
         Triton(f"{BINARY};json-header-size=1e3").decode(b"{}")
+
+
+def test_columns_of_one_name_are_not_one_input() -> None:
+    with pytest.raises(CodecError, match="column 'a': two columns have this name"):
+        Triton().encode(pd.DataFrame([[1, "x"]], columns=["a", "a"]))
+
+
+def test_text_that_is_not_unicode_names_its_column() -> None:
+    with pytest.raises(CodecError, match="column 't': the text holds"):
+        Triton().encode(pd.DataFrame({"t": pd.Series(["\ud83d"], dtype=object)}))

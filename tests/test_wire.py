@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QUICK = Policy(wait_initial=0.001, wait_max=0.002, wait_for_capacity=0.05)
+STALLED = 1.0
+"""Seconds after which a client gives up a server that says nothing; one that answers has to come first, also on a busy
+machine."""
 
 
 @pytest.fixture(autouse=True)
@@ -173,13 +176,13 @@ def stall(request: Request) -> None:
 def test_a_read_timeout_may_have_run_and_is_not_sent_again(serve):
     server = serve(stall)
     with pytest.raises(errors.TimedOut, match="retry_read_timeout"):
-        invoke(server, policy=Policy(read_timeout=0.2))
+        invoke(server, policy=Policy(read_timeout=STALLED))
     assert len(server.requests) == 1
 
 
 def test_a_read_timeout_is_sent_again_when_asked(serve):
     server = serve(stall, GOOD)
-    policy = Policy(read_timeout=0.2, wait_initial=0, retry_read_timeout=True)
+    policy = Policy(read_timeout=STALLED, wait_initial=0, retry_read_timeout=True)
     assert invoke(server, policy=policy).attempts == 2
 
 
@@ -277,7 +280,7 @@ REPEATABLE = [
 def test_what_runs_no_inference_is_repeated_however_it_broke(serve, service, operation, parameters, fault):
     headers = {"Content-Type": "application/json", "ETag": '"x"'}
     server = serve(fault, http(200, b"" if operation == "HeadObject" or "Body" in parameters else b"{}", headers))
-    target = wire.Target(service, endpoint_url=server.url, read_timeout=0.3)
+    target = wire.Target(service, endpoint_url=server.url, read_timeout=STALLED)
     assert wire.send(target, operation, parameters, policy=QUICK).attempts == 2
     assert server.requests[0].body == server.requests[1].body
 
@@ -287,7 +290,7 @@ def test_what_runs_no_inference_is_repeated_however_it_broke(serve, service, ope
 )
 def test_what_runs_no_inference_speaks_of_none_when_it_is_given_up(serve, fault, kind):
     server = serve(fault)
-    target = wire.Target("s3", endpoint_url=server.url, read_timeout=0.2)
+    target = wire.Target("s3", endpoint_url=server.url, read_timeout=STALLED)
     with pytest.raises(kind) as caught:
         wire.send(target, "GetObject", {"Bucket": "b", "Key": "k"}, policy=Policy(attempts=2, wait_initial=0))
     assert len(server.requests) == caught.value.attempts == 2
@@ -400,12 +403,14 @@ def test_threads_that_are_refused_together_all_go_on_with_the_new_credentials(se
 
 def test_a_run_goes_on_when_its_credentials_expire_and_new_ones_are_there(serve, keys):
     keys.good = {"OLD", "NEW"}
+    one_by_one = threading.Lock()  # nobody is refused before the new ones are there, and the fifth is the fifth
 
     def answer(request: Request) -> bytes:
-        if len(server.requests) == 5:
-            keys.good = {"NEW"}
-            keys.put("NEW")
-        return keys.answer(request)
+        with one_by_one:
+            if len(keys.asked) == 4:
+                keys.put("NEW")
+                keys.good = {"NEW"}
+            return keys.answer(request)
 
     server = serve(answer)
     endpoint = Endpoint("churn", endpoint_url=server.url, policy=Policy(chunk_rows=1, concurrency=3))

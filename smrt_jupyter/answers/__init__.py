@@ -37,12 +37,12 @@ from typing import Any
 import numpy as np
 
 from smrt_jupyter import codecs
-from smrt_jupyter.answers.cells import column, dense, is_labels, of_rows
+from smrt_jupyter.answers.cells import column, dense, is_labels, narrow, of_rows
 from smrt_jupyter.answers.findings import are_boxes, are_findings, has_own_scores
 from smrt_jupyter.answers.paths import at_path
-from smrt_jupyter.answers.untyped import Untyped
+from smrt_jupyter.answers.untyped import Untyped, bare
 from smrt_jupyter.answers.wording import told
-from smrt_jupyter.codecs.csv_reader import typed
+from smrt_jupyter.codecs.csv_reader import rows_of_cells, typed
 from smrt_jupyter.codecs.json import loads
 from smrt_jupyter.errors import AnswerError
 from smrt_jupyter.tables import Array, Table, is_sparse, is_table
@@ -110,6 +110,12 @@ def per_row(value: Any, rows: int, path: str | None = None) -> Answers:
     >>> per_row([{"label": "POSITIVE", "score": 0.9}, {"label": "NEGATIVE", "score": 0.8}], 2)
     {'label': ['POSITIVE', 'NEGATIVE'], 'score': array([0.9, 0.8])}
     """
+    found: Answers = narrow(_of_some(value, rows, path))
+    return found
+
+
+def _of_some(value: Any, rows: int, path: str | None) -> Answers:
+    """Find one answer for each row that may have more fields, or more values a row, in another reply."""
     if path is not None:
         value = at_path(value, path)
     try:
@@ -147,9 +153,10 @@ def of_reply(value: Any, rows: int, path: str | None, *, codec: codecs.Codec | N
     AnswerError
         When there is not one answer a row.
     """
-    found = per_row(value, rows, path)
     if codec is None or codec.has_types:
-        return found
+        return _of_some(value, rows, path)
+    blank = None if path is not None else _blank_at_the_end(value, rows, codec.lines(body))
+    found: Answers = per_row(value, rows, path) if blank is None else blank
     if path is not None:
         return Untyped(found)
     if isinstance(value, str) and rows == 1:
@@ -180,7 +187,7 @@ def _of_array(value: Array, rows: int) -> Answers | None:
     if len(value) == rows:
         if value.dtype.kind not in "biuf" or value.ndim > 2:  # noqa: PLR2004 - rows and columns
             return column(value.tolist()) if value.dtype.kind in "OUTS" else list(value)
-        return value[:, 0] if value.ndim > 1 and value.shape[1] == 1 else value
+        return value
     if value.ndim > 1 and len(value) == 1:  # one line for all rows
         return _of_array(value[0], rows)
     return None
@@ -205,16 +212,32 @@ def _of_table(table: Table, rows: int) -> Answers | None:
 
 def _of_text(value: str, rows: int) -> Answers | None:
     if rows == 1:
-        bare = value.strip()  # prose may be a numeral, such as 007, or a word, such as infinity
-        if _JSON_NUMBER.fullmatch(bare):
-            return column([loads(bare.encode())])
-        return [value.removesuffix("\n").removesuffix("\r")]  # as a line among others has it
-    lines = value.strip("\r\n").replace("\r\n", "\n").split("\n")
+        word = value.strip()  # prose may be a numeral, such as 007, or a word, such as infinity
+        return column([loads(word.encode())]) if _JSON_NUMBER.fullmatch(word) else [bare(value)]
+    lines = _lines(value, rows)
     for parts in (lines, lines[0].split(",") if len(lines) == 1 else []):
         if len(parts) == rows:
             cells = None if "" in parts else typed([part.strip() for part in parts])
             return column(cells.tolist()) if isinstance(cells, np.ndarray) and cells.dtype.kind != "b" else parts
     return None
+
+
+def _lines(text: str, rows: int) -> list[str]:
+    """Cut text into lines; blank ones at its ends are answers where there are as many rows."""
+    text = text.replace("\r\n", "\n")
+    lines = text.removesuffix("\n").split("\n")
+    return lines if len(lines) == rows else text.strip("\r\n").split("\n")
+
+
+def _blank_at_the_end(value: Any, rows: int, body: bytes) -> Answers | None:
+    """Read a column of CSV whose last cells are blank, which any other reader takes for the end."""
+    if not (isinstance(value, np.ndarray) or is_table(value)) or len(value) >= rows or not body:
+        return None
+    text = body.decode("utf-8", "replace")
+    cells = rows_of_cells(text.removesuffix("\n").removesuffix("\r"))
+    if len(cells) != rows or any(len(row) > 1 for row in cells):
+        return None
+    return typed([cell for [cell] in cells]) if any(map(any, cells)) else [None] * rows
 
 
 def _of_object(value: Mapping[str, Any], rows: int) -> Answers | None:
@@ -287,11 +310,12 @@ def _is_column(value: Any) -> bool:
 
 
 def _of_columns(columns: Mapping[str, Any], rows: int) -> Answers | None:
-    found = {str(name): _find(values, rows) for name, values in columns.items()}
+    found: dict[str, Any] = {str(name): narrow(_find(values, rows)) for name, values in columns.items()}
     if any(values is None for values in found.values()):
         return None
     if len(found) == 1:
-        return next(iter(found.values()))
+        [alone] = found.values()
+        return alone  # type: ignore[no-any-return] # what `_find` found
     flat: dict[str, Array | list[Any]] = {}
     for name, values in found.items():
         if isinstance(values, dict):

@@ -30,8 +30,9 @@ def of_rows(items: list[Any]) -> Array | list[Any] | dict[str, Array | list[Any]
     Returns
     -------
     ndarray, list, or dict of them
-        Objects of several fields become a dict of columns, one that is null throughout among them: in the next chunk
-        it may not be. Lists of labels with their scores become a column for each label that any row has.
+        Objects become a dict of columns, one that is null throughout among them: in the next chunk it may not be.
+        Lists of labels with their scores become a column for each label that any row has. A row that is null, or has
+        an empty list, is missing beside them.
 
     Examples
     --------
@@ -40,18 +41,63 @@ def of_rows(items: list[Any]) -> Array | list[Any] | dict[str, Array | list[Any]
     """
     if any(are_findings(item) for item in items):
         return items  # as many as there are in a picture, and one picture may well have one
-    if items and all(isinstance(item, list) and len(item) == 1 and isinstance(item[0], Mapping) for item in items):
-        items = [item[0] for item in items]
-    if items and all(isinstance(item, Mapping) for item in items):
-        names = list(dict.fromkeys(str(name) for item in items for name in item))
-        columns = {name: column([item.get(name) for item in items]) for name in names}
-        return next(iter(columns.values())) if len(columns) == 1 else columns
-    if items and all(is_labels(item) for item in items):
-        scores = [{str(each["label"]): each["score"] for each in item} for item in items]
-        if all(len(row) == len(item) for row, item in zip(scores, items, strict=True)):
+    objects = [_only_object(item) for item in items]
+    if all(isinstance(item, Mapping) for item in objects) and any(objects):
+        names = list(dict.fromkeys(str(name) for item in objects for name in item))
+        return {name: column([item.get(name) for item in objects]) for name in names}
+    if any(is_labels(item) for item in items) and all(is_labels(item) or is_nothing(item) for item in items):
+        scores = [{str(each["label"]): each["score"] for each in item or ()} for item in items]
+        if all(len(row) == len(item or ()) for row, item in zip(scores, items, strict=True)):
             labels = sorted(set().union(*scores))
             return {label: column([row.get(label) for row in scores]) for label in labels}
     return column(items)
+
+
+def _only_object(item: Any) -> Any:
+    """Take an object out of a list of one; nothing has no fields."""
+    if isinstance(item, list) and len(item) == 1 and isinstance(item[0], Mapping):
+        return item[0]
+    return {} if is_nothing(item) else item
+
+
+def is_nothing(item: Any) -> bool:
+    """Tell whether one row's answer is null, or an empty list: it says nothing of what the others are.
+
+    Parameters
+    ----------
+    item : object
+
+    Returns
+    -------
+    bool
+    """
+    return item is None or (isinstance(item, list) and not item)
+
+
+def narrow(answers: Any) -> Any:
+    """Leave out what is said by having but one of it: the name of the only field, the second dimension of one column.
+
+    Last of all, because another chunk may have a second field, or a second value a row.
+
+    Parameters
+    ----------
+    answers : ndarray, list or dict of them
+
+    Returns
+    -------
+    ndarray, list or dict of them
+
+    Examples
+    --------
+    >>> narrow({"score": np.array([[0.5], [0.25]])})
+    array([0.5 , 0.25])
+    """
+    if isinstance(answers, dict):
+        fields = {name: narrow(values) for name, values in answers.items()}
+        return next(iter(fields.values())) if len(fields) == 1 else fields
+    if isinstance(answers, np.ndarray) and answers.ndim > 1 and answers.shape[1:] == (1,):
+        return answers[:, 0]
+    return answers
 
 
 def is_labels(item: Any) -> bool:
@@ -83,7 +129,7 @@ def column(items: list[Any]) -> Array | list[Any]:
     Returns
     -------
     ndarray or list
-        Lists of one number each become an array of one dimension.
+        Lists of one number each become an array of one column.
     """
     if items and all(isinstance(item, str) and item.startswith("[") and item.endswith("]") for item in items):
         items = _listed(items)
@@ -93,9 +139,7 @@ def column(items: list[Any]) -> Array | list[Any]:
     if types and types <= {list} and items[0] and len({len(item) for item in items}) == 1:
         flat = [cell for item in items for cell in item]
         values = _numbers(flat)
-        if values is None:
-            return items
-        return values if len(items[0]) == 1 else values.reshape(len(items), -1)
+        return items if values is None else values.reshape(len(items), -1)
     values = _numbers(items)
     return items if values is None else values
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smrt_jupyter.codecs.cells import number_lines
-from smrt_jupyter.codecs.csv_reader import rows_of_cells, typed
+from smrt_jupyter.codecs.csv_reader import plain_lines, rows_of_cells, typed
 
 if TYPE_CHECKING:
     from smrt_jupyter.answers import Answers
@@ -41,11 +41,17 @@ class Text:
 
     def cells(self) -> list[str | None]:
         """Give the texts of the column; empty where it has no such."""
-        text = zlib.decompress(self.packed).decode()
         if self.column is None:
-            return [text]
-        rows = rows_of_cells(text)
-        return [row[self.column] or None for row in rows] if min(map(len, rows)) > self.column else []
+            return [self._whole()]
+        columns = self.columns()
+        return columns[self.column] if self.column < len(columns) else []
+
+    def columns(self) -> list[list[str | None]]:
+        """Give the texts of all columns that each row has."""
+        return [[cell or None for cell in cells] for cells in zip(*rows_of_cells(self._whole()), strict=False)]
+
+    def _whole(self) -> str:
+        return zlib.decompress(self.packed).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +82,7 @@ class Untyped:
         -------
         Untyped
         """
-        line = text.removesuffix("\n").removesuffix("\r")
-        return cls(answers, Text(zlib.compress(line.encode(), 1), None))
+        return cls(answers, None if isinstance(answers, list) else Text(_packed(bare(text).encode()), None))
 
     @classmethod
     def of_csv(cls, answers: Answers, body: bytes) -> Untyped:
@@ -101,53 +106,67 @@ class Untyped:
         """
         if isinstance(answers, list):
             return cls(answers)
-        body = (body.replace(b"\r\n", b"\n") if b"\r" in body else body).rstrip(b"\n")
+        body = plain_lines(body)
         if isinstance(answers, np.ndarray) and answers.dtype.kind in "iuf" and len(answers):
             matrix = np.ascontiguousarray(answers.reshape(len(answers), -1))
             if matrix.shape[1] == 1 and b"\n" not in body:
                 body = body.replace(b",", b"\n")  # one line for all rows
             if number_lines(matrix, b"nan") == body:
                 return cls(answers)
-        return cls(answers, Text(zlib.compress(body, 1)))
+        return cls(answers, Text(_packed(body)))
 
-    def in_fields(self) -> Untyped:
-        r"""Take a matrix apart, into the columns that CSV has where one of them is text.
+    def fields(self) -> dict[str, Untyped]:
+        r"""Take several answers a row apart: named fields, or the columns of a matrix.
 
         Returns
         -------
-        Untyped
-            Each with its own type: whole numbers are floats in the matrix for the sake of another column.
+        dict of str to Untyped
+            Each with its own type: whole numbers are floats in a matrix for the sake of another column.
 
         Examples
         --------
         >>> matrix = np.array([[1, 0.5], [2, 0.25]])
-        >>> Untyped.of_csv(matrix, b"1,0.5\n2,0.25").in_fields().answers
-        {'0': array([1, 2]), '1': array([0.5 , 0.25])}
+        >>> [field.answers for field in Untyped.of_csv(matrix, b"1,0.5\n2,0.25").fields().values()]
+        [array([1, 2]), array([0.5 , 0.25])]
         """
+        columns: Any = self.answers if isinstance(self.answers, dict) else self._columns()
+        packed = None if self.text is None else self.text.packed
+        return {
+            name: Untyped(cells, None if packed is None or isinstance(cells, list) else Text(packed, place))
+            for place, (name, cells) in enumerate(columns.items())
+        }
+
+    def _columns(self) -> dict[str, Any]:
         matrix: Any = self.answers
-        fields: dict[str, Any] = {}
-        for place in range(matrix.shape[1]):
-            cells = [] if self.text is None else Text(self.text.packed, place).cells()
-            as_it_is = np.ascontiguousarray(matrix[:, place])
-            fields[str(place)] = typed([cell or "" for cell in cells]) if len(cells) == len(matrix) else as_it_is
-        return Untyped(fields, self.text)
+        texts = [] if self.text is None else self.text.columns()
+        columns: dict[str, Any] = {str(place): np.ascontiguousarray(cells) for place, cells in enumerate(matrix.T)}
+        for name, cells in zip(columns, texts, strict=False):
+            if len(cells) == len(matrix):
+                columns[name] = typed([cell or "" for cell in cells])
+        return columns
 
-    def field(self, name: str, place: int) -> Untyped:
-        """Take one of several fields.
 
-        Parameters
-        ----------
-        name : str
-        place : int
-            Which it is.
+def bare(text: str) -> str:
+    r"""Take the line end off a text of one row, as one line among others comes without it.
 
-        Returns
-        -------
-        Untyped
-        """
-        answers: Any = self.answers
-        is_text = isinstance(answers[name], list)
-        return Untyped(answers[name], None if self.text is None or is_text else Text(self.text.packed, place))
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> bare("yes\r\n")
+    'yes'
+    """
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _packed(body: bytes) -> bytes:
+    return zlib.compress(body, 1)
 
 
 def are_of_one_type(cells: list[Any]) -> bool:

@@ -11,11 +11,15 @@ import re
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from smrt_jupyter import codecs
 from smrt_jupyter.as_code import plain
+from smrt_jupyter.as_code.verbs import Verb
 from smrt_jupyter.dry_run import dry_run
 from smrt_jupyter.endpoint import encode
+from smrt_jupyter.endpoint.bodies import writer
 from smrt_jupyter.policy import Policy
 from smrt_jupyter.tables import Table, is_table
+from smrt_jupyter.wire import beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +39,7 @@ def as_code(  # noqa: PLR0913 - two of them are how the user wrote the others
     fields_told: Mapping[str, str] | None = None,
     out: str | None = None,
     one_request: bool = False,
+    verb: Verb | None = None,
 ) -> str:
     """Write a request as code.
 
@@ -52,20 +57,28 @@ def as_code(  # noqa: PLR0913 - two of them are how the user wrote the others
         The name that the answer gets.
     one_request : bool, default=False
         Whether a table, too, travels whole.
+    verb : Verb, optional
+        What is done with it. None: a table is predicted, and anything else is invoked with.
 
     Returns
     -------
     str
         Python with this package, and the same with boto3 alone, but for bodies that nothing else writes.
     """
-    in_chunks = is_table(data) and not one_request
+    if verb is None:
+        verb = Verb("predict" if is_table(data) and not one_request else "invoke")
     fields_told = fields_told or {}
     imports = ["from smrt_jupyter import Endpoint" + (", Policy" if endpoint.policy != Policy() else "")]
     if told.startswith("Path("):
         imports.insert(0, "from pathlib import Path")
-    verb = f"predict({told})" if in_chunks else f"invoke({told}){'.body' if one_request else '.value'}"
-    ours = [*imports, "", f"endpoint = {_expression(endpoint, fields_told)}", f"{out or 'answer'} = endpoint.{verb}"]
-    bare = _boto3(endpoint, data, told, in_chunks, fields_told.get("content_type"))
+    made = f"endpoint = {_expression(endpoint, fields_told)}"
+    ours = [*imports, "", made, *verb.call(told, out, raw=one_request)]
+    if verb.arguments.get("target_model_column") is not None:
+        bare = [
+            "# Each model's rows are requests of their own, which `TargetModel` sends to it; this package does that."
+        ]
+    else:
+        bare = _boto3(endpoint, data, told, verb, fields_told.get("content_type"))
     return "\n".join(["# With smrt-jupyter", *ours, "", "# With boto3", *bare])
 
 
@@ -124,29 +137,52 @@ class _Body:
     steps: tuple[str, ...] = ()
 
 
-def _boto3(endpoint: Endpoint, data: Any, told: str, in_chunks: bool, named: str | None) -> list[str]:  # noqa: FBT001 - private
+def _boto3(endpoint: Endpoint, data: Any, told: str, verb: Verb, named: str | None) -> list[str]:
+    location = verb.arguments.get("input_location")
+    if location is not None:
+        codec = None if endpoint.content_type is None else codecs.find(endpoint.content_type)
+        call = _call(endpoint, codec, verb, f"InputLocation={location!r}")
+        return ["import boto3", "", f"runtime = {_client(endpoint)}", *call, *verb.reading]
     codec = endpoint.codec_for(data)
     template = f", template={endpoint.template!r}" if endpoint.template is not None else ""
     found = f"find({named or repr(codec.media_type.text)}{template})"
-    cuts = dry_run(endpoint, data).cuts if in_chunks else ()
+    in_chunks = verb.name == "predict"
+    dry = dry_run(endpoint, data) if in_chunks else None
+    cuts = dry.cuts if dry else ()
     if in_chunks and len(cuts) != 1:
         name = told if told.isidentifier() and told not in _TAKEN else "table"
         loop, body = _in_chunks(endpoint, data, codec, cuts, name, found)
         body = replace(body, before=(*((f"{name} = {told}",) if name != told else ()), *body.before))
     else:
         loop, body = "", _whole(endpoint, data, codec, told, found)
-    parameters = endpoint.request(operation(endpoint), codec)
-    members = sorted(parameters.items(), key=lambda member: member[0] != "EndpointName")
-    words = "".join(f"    {member}={value!r},\n" for member, value in members)
-    method = re.sub("(?<!^)([A-Z])", r"_\1", operation(endpoint)).lower()
-    call = f"reply = runtime.{method}(\n{words}    Body={body.expression},\n)".splitlines()
+    size = dry.size if dry else len(encode(codec, data)) if verb.is_async else 0
+    given = verb.input(endpoint, size, body.expression, codec.media_type.text)
+    call = [*given.steps, *_call(endpoint, codec, verb, given.argument, apart=bool(loop))]
     paths = ("from pathlib import Path",) if told.startswith("Path(") else ()
-    imports = sorted({"import boto3", *paths, *body.imports}, key=_import_order)
-    head = [*imports, "", f"runtime = {_client(endpoint)}", *body.before]
+    imports = sorted({"import boto3", *paths, *body.imports, *given.imports, *verb.imports}, key=_import_order)
+    clients = [f"runtime = {_client(endpoint)}", *([f"s3 = {_client(endpoint, 's3')}"] if given.needs_s3 else [])]
+    head = [*verb.notes, *imports, "", *clients, *body.before]
     if not loop:
-        return [*head, *body.steps, *call, 'body = reply["Body"].read()']
-    each = [*body.steps, *call, 'bodies.append(reply["Body"].read())']
-    return [*head, "bodies = []", loop, *(f"    {line}" for line in each)]
+        return [*head, *body.steps, *call, *verb.reading]
+    before, gathered = verb.gathering
+    return [*head, before, loop, *(f"    {line}" for line in [*body.steps, *call, gathered])]
+
+
+def _call(endpoint: Endpoint, codec: Codec | None, verb: Verb, given: str, *, apart: bool = False) -> list[str]:
+    """Write one request; outputs are named after inference ids, so requests in a loop must not share one."""
+    operation = verb.operation(endpoint)
+    members = endpoint.request(operation, codec, **verb.members)
+    words = {member: repr(value) for member, value in members.items()}
+    if apart and verb.is_async and "InferenceId" in words:
+        words["InferenceId"] += ' + f"-{start}"'
+    ordered = sorted(words.items(), key=lambda word: word[0] != "EndpointName")
+    method = re.sub("(?<!^)([A-Z])", r"_\1", operation).lower()
+    return [
+        f"reply = runtime.{method}(",
+        *(f"    {member}={value}," for member, value in ordered),
+        f"    {given},",
+        ")",
+    ]
 
 
 BODIES_TRIED = 16
@@ -155,10 +191,11 @@ BODIES_TRIED = 16
 _TAKEN = {
     *("rows", "row", "file", "start", "stop", "write", "runtime", "bodies", "reply", "body", "answer", "endpoint"),
     *("boto3", "io", "json", "np", "pd", "Path", "find", "encode", "Table", "Endpoint", "Policy"),
+    *("s3", "key", "uuid", "locations"),
 }
 """Names that the code gives a meaning of its own."""
 
-_STANDARD = ("import io", "import json", "from pathlib")
+_STANDARD = ("import codecs", "import io", "import json", "import uuid", "from pathlib")
 
 _NO_WAY = "# pandas, NumPy and json alone do not write these bytes, so this package does."
 
@@ -167,10 +204,11 @@ def _import_order(line: str) -> tuple[bool, bool, str]:
     return not line.startswith(_STANDARD), line.startswith("from"), line
 
 
-def _client(endpoint: Endpoint) -> str:
+def _client(endpoint: Endpoint, service: str | None = None) -> str:
     session = f"boto3.Session(profile_name={endpoint.profile!r})" if endpoint.profile else "boto3"
-    place = {"region_name": endpoint.region, "endpoint_url": endpoint.endpoint_url}
-    words = [repr(endpoint.target.service), *(f"{name}={value!r}" for name, value in place.items() if value)]
+    target = beside(endpoint.target, service) if service else endpoint.target
+    place = {"region_name": target.region, "endpoint_url": target.endpoint_url}
+    words = [repr(target.service), *(f"{name}={value!r}" for name, value in place.items() if value)]
     return f"{session}.client({', '.join(words)})"
 
 
@@ -178,7 +216,7 @@ def _in_chunks(  # noqa: PLR0913, PLR0917 - private
     endpoint: Endpoint, table: Any, codec: Codec, cuts: Sequence[tuple[int, int]], name: str, found: str
 ) -> tuple[str, _Body]:
     """Write the loop over the chunks of a table, and the body of each."""
-    write = codec.writer(Table.of(table))
+    write = writer(codec, Table.of(table))
     few = min(len(cuts), BODIES_TRIED)
     tried = [cuts[place * (len(cuts) - 1) // max(1, few - 1)] for place in range(few)]
     way = plain.find(
@@ -221,8 +259,3 @@ _ROWS = re.compile(r"(?<!\.)\brows\b")
 
 # What may stand before a dot without brackets around it.
 _OPERANDS = (ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.List, ast.Dict)
-
-
-def operation(endpoint: Endpoint) -> str:
-    """Name the operation that `Endpoint.invoke` uses."""
-    return "InvokeInferenceRouter" if endpoint.routing_target_name is not None else "InvokeEndpoint"

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 NO_ANSWER_BEYOND = 21_600 + 3_600
 """Seconds after which no answer can come any more: the longest life in the queue, and the longest inference."""
 
+CLOCKS = 1
+"""Seconds that an answer may seem older than its request: both times are cut to whole seconds."""
+
 TICK = 0.1
 """Seconds between two looks at whether to stop."""
 
@@ -53,6 +56,9 @@ class AsyncInference:
         As for `Endpoint`.
     give_up_at : float, optional
         Time (``time.time()``) after which no answer can come.
+    not_before : float, optional
+        The service's time at which it took the request on: what is older at its places is another request's, of the
+        same id or file name. None: whatever is there is the answer.
 
     Examples
     --------
@@ -78,6 +84,7 @@ class AsyncInference:
         path: str | None = None,
         policy: Policy | None = None,
         give_up_at: float | None = None,
+        not_before: float | None = None,
     ) -> None:
         self.output_location = output_location
         self.failure_location = failure_location
@@ -90,8 +97,10 @@ class AsyncInference:
         self.path = path
         self.policy = policy or Policy()
         self.give_up_at = give_up_at
+        self.not_before = not_before
         self._outcome: Reply | errors.AsyncInferenceError | None = None
         self._refused: dict[str, str] = {}
+        self._stale: dict[str, str] = {}
         for location in (output_location, failure_location):
             if location is not None:
                 place(location)
@@ -145,7 +154,9 @@ class AsyncInference:
         while not self._look():
             _rest(patience.pause(), stop)
             if stop is not None and stop.is_set():
-                raise self._not_there("the run was stopped")
+                stopped = self._not_there("the run was stopped")
+                stopped.was_stopped = True
+                raise stopped
         return self._answer()
 
     def exception(self, timeout: float | None = None) -> errors.AsyncInferenceError | None:
@@ -225,7 +236,7 @@ class AsyncInference:
                 endpoint=self.endpoint,
             )
         except errors.EndpointNotFound as error:
-            if error.response.get("Error", {}).get("Code") == "NoSuchBucket":
+            if is_for_want_of_bucket(error):
                 raise self._error(
                     f"There is no bucket {bucket!r}, so no answer can come.",
                     next_step="Correct the S3OutputPath of the endpoint's configuration.",
@@ -236,7 +247,16 @@ class AsyncInference:
             self._refused[location] = error.message
             return None
         self._refused.pop(location, None)
-        return found
+        return None if self._is_of_another(location, found) else found
+
+    def _is_of_another(self, location: str, found: wire.Exchange) -> bool:
+        """Tell an object that was there before the request; both clocks are of AWS, and say whole seconds."""
+        written = found.output.get("LastModified")
+        if self.not_before is None or written is None or written.timestamp() >= self.not_before - CLOCKS:
+            self._stale.pop(location, None)
+            return False
+        self._stale[location] = f"{written:%Y-%m-%d %H:%M:%S} UTC"
+        return True
 
     def _read(self, exchange: wire.Exchange) -> Reply:
         content_type = exchange.output.get("ContentType", "")
@@ -262,6 +282,9 @@ class AsyncInference:
                 "Ask for `s3:GetObject` on the locations; with `s3:ListBucket` on the bucket S3 tells the two apart. "
                 "Then ask `result()` again."
             )
+        elif self._stale:
+            when = " and ".join(self._stale.values())
+            told += f" An object is there from before this request ({when}): another's, of the same id or file name."
         elif self.failure_location is None:
             next_step += " The endpoint has no S3FailurePath, so a failure would show in its CloudWatch log only."
         return self._error(told, next_step=next_step)
@@ -350,6 +373,10 @@ def place(location: str) -> tuple[str, str]:
     ValidationFailed
         When it is neither.
     """
+    if not isinstance(location, str):
+        raise errors.ValidationFailed(
+            f"A place in S3 must be text, not {type(location).__name__}.", next_step="Write it as `s3://bucket/key`."
+        )
     if location.startswith("https://"):
         host, _, path = location.removeprefix("https://").partition("/")
         bucket, dot, _ = host.partition(".s3")
@@ -362,6 +389,21 @@ def place(location: str) -> tuple[str, str]:
     if not location.startswith("s3://") or not bucket:
         raise errors.ValidationFailed(f"{location!r} is no place in S3.", next_step="Write it as `s3://bucket/key`.")
     return bucket, key
+
+
+def is_for_want_of_bucket(error: errors.InvokeError) -> bool:
+    """Tell a bucket that does not exist from an object.
+
+    Parameters
+    ----------
+    error : InvokeError
+        What S3 answered.
+
+    Returns
+    -------
+    bool
+    """
+    return bool(error.response.get("Error", {}).get("Code") == "NoSuchBucket")
 
 
 def _words(text: str) -> str:

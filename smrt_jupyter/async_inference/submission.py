@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter import errors, wire
-from smrt_jupyter.async_inference import AsyncInference, place
+from smrt_jupyter.async_inference import AsyncInference, is_for_want_of_bucket, place
 from smrt_jupyter.reply import Reply
 from smrt_jupyter.wire import members
 
@@ -79,6 +80,7 @@ def begin(  # noqa: PLR0913 - members of the request, by their names
         endpoint.after_reply(Reply.of(exchange, path=None, accept=None))
     life = QUEUED if request_ttl_seconds is None else request_ttl_seconds
     runs = RUNS if invocation_timeout_seconds is None else invocation_timeout_seconds
+    named = endpoint.inference_id is not None or more.get("filename") is not None
     return AsyncInference(
         exchange.output["OutputLocation"],
         exchange.output.get("FailureLocation"),
@@ -91,7 +93,16 @@ def begin(  # noqa: PLR0913 - members of the request, by their names
         path=endpoint.path,
         policy=endpoint.policy,
         give_up_at=time.time() + life + runs + GRACE,
+        not_before=_date(exchange) if named else None,  # a name of the service's own making is never used twice
     )
+
+
+def _date(exchange: wire.Exchange) -> float | None:
+    """Read when the service answered, by its own clock: this machine's may be wrong."""
+    try:
+        return parsedate_to_datetime(exchange.headers.get("date", "")).timestamp()
+    except ValueError:
+        return None
 
 
 def inline_limit(service: str, operation: str) -> int:
@@ -139,6 +150,14 @@ def upload(endpoint: Endpoint, body: bytes, codec: codecs.Codec | None, prefix: 
     try:
         wire.send(s3, "PutObject", stored, policy=endpoint.policy, endpoint=endpoint.name)
     except errors.InvokeError as error:
+        if is_for_want_of_bucket(error):
+            raise errors.ValidationFailed(
+                f"There is no bucket {bucket!r} to put the input to.",
+                endpoint=endpoint.name,
+                request_id=error.request_id,
+                response=error.response,
+                next_step="Correct `s3_input_prefix` (in the magic `--s3-input`).",
+            ) from error
         error.message = f"The input could not be put to s3://{bucket}/{key}: {error.message}"
         raise
     return f"s3://{bucket}/{key}"

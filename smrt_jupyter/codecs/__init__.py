@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter.codecs.base import Codec, MediaType, Writer
 from smrt_jupyter.codecs.guesses import for_data
-from smrt_jupyter.content_types import BUILT_IN
+from smrt_jupyter.content_types import BUILT_IN, NAMES
 from smrt_jupyter.errors import CodecError
 
 __all__ = [
@@ -34,8 +34,7 @@ __all__ = [
     "register_codec",
 ]
 
-_names: list[str] = [essence for essence in BUILT_IN if not essence.endswith("/*")]
-_names += ["image/png", "image/jpeg", "audio/wav"]
+_names = list(NAMES)
 
 ENTRY_POINTS = "smrt_jupyter.codecs"
 

@@ -1,18 +1,21 @@
-"""Objects of the SageMaker SDK's kind, as codecs; nothing of the SDK is imported.
+"""What others wrote: objects of the SageMaker SDK's kind, as codecs, and errors of any codec, as ours.
 
-A serializer has ``CONTENT_TYPE`` and ``serialize(data)``; a deserializer has ``ACCEPT`` and
-``deserialize(stream, content_type)``. Many people have written their own, and they work here as they are.
+Nothing of the SDK is imported. A serializer has ``CONTENT_TYPE`` and ``serialize(data)``; a deserializer has ``ACCEPT``
+and ``deserialize(stream, content_type)``. Many people have written their own, and they work here as they are.
 """
 
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter.codecs.base import Codec
-from smrt_jupyter.errors import CodecError
+from smrt_jupyter.errors import CodecError, SmrtError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from smrt_jupyter.codecs.base import Writer
     from smrt_jupyter.tables import Table
 
@@ -79,12 +82,10 @@ class SdkAdapter(Codec):
         name = type(self.wrapped).__name__
         if not is_serializer(self.wrapped):
             raise CodecError(f"{name} only reads.", next_step="Use an object with CONTENT_TYPE and serialize(data).")
-        try:
+        with errors_as_ours(f"{name} cannot serialize {type(value).__name__}"):
             body = self.wrapped.serialize(value)
             if hasattr(body, "read"):
                 body = body.read()
-        except Exception as error:  # what somebody else's serializer raises is not ours to know
-            raise CodecError(f"{name} cannot serialize {type(value).__name__}: {_told(error)}") from error
         if isinstance(body, str):
             return body.encode()
         if isinstance(body, bytes | bytearray | memoryview):
@@ -117,9 +118,8 @@ class SdkAdapter(Codec):
         stream = io.BytesIO(body)
         value = None
         try:
-            value = self.wrapped.deserialize(stream, self.media_type.text)
-        except Exception as error:  # what somebody else's deserializer raises is not ours to know
-            raise CodecError(f"{name} cannot read {self.media_type.text}: {_told(error)}") from error
+            with errors_as_ours(f"{name} cannot read {self.media_type.text}"):
+                value = self.wrapped.deserialize(stream, self.media_type.text)
         finally:
             # The SDK's StreamDeserializer hands the stream on, for its caller to read.
             if not any(part is stream for part in (value if isinstance(value, tuple) else (value,))):
@@ -166,5 +166,127 @@ def _joined(named: Any) -> str:
     return named if isinstance(named, str) else ", ".join(named)
 
 
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")
+@contextmanager
+def errors_as_ours(trouble: str, *, rows: Sequence[int] | None = None, next_step: str = "") -> Iterator[None]:
+    """Raise what somebody else's codec raises, which is not ours to know, as a `CodecError` with that as its cause.
+
+    Parameters
+    ----------
+    trouble : str
+        Who cannot do what.
+    rows : sequence of int, optional
+        Where.
+    next_step : str, optional
+        What to do about it.
+
+    Examples
+    --------
+    >>> with errors_as_ours("Strict cannot read text/x-strict"):
+    ...     {"yes": 1}["no"]
+    Traceback (most recent call last):
+        ...
+    smrt_jupyter.errors.CodecError: Strict cannot read text/x-strict: KeyError: 'no'.
+    """
+    try:
+        yield
+    except (SmrtError, MemoryError):
+        raise
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}".rstrip(": .")
+        raise CodecError(f"{trouble}: {told}.", rows=rows, next_step=next_step) from error
+
+
+def encode(codec: Codec, value: object) -> bytes:
+    """Serialise a value with any codec.
+
+    Parameters
+    ----------
+    codec : Codec
+    value : object
+        See `Codec.encode`.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    CodecError
+        Whatever somebody else's codec raises, or when it gives no bytes.
+    """
+    if _is_ours(codec):
+        return codec.encode(value)
+    return _written(codec, lambda: codec.encode(value), None)
+
+
+def writer(codec: Codec, table: Table) -> Writer:
+    """Prepare a table to be serialised with any codec.
+
+    Parameters
+    ----------
+    codec : Codec
+    table : Table
+        See `Codec.writer`.
+
+    Returns
+    -------
+    callable
+        ``(start, stop) -> bytes``
+
+    Raises
+    ------
+    CodecError
+        Whatever somebody else's codec raises, or when it gives no bytes; as well when the writer is called.
+    """
+    if _is_ours(codec):
+        return codec.writer(table)
+    with errors_as_ours(_cannot_write(codec), next_step=_CORRECT_WRITING):
+        write = codec.writer(table)
+    return lambda start, stop: _written(codec, lambda: write(start, stop), range(start, stop))
+
+
+def decode(codec: Codec, body: bytes) -> Any:
+    """Read a body with any codec.
+
+    Parameters
+    ----------
+    codec : Codec
+    body : bytes
+        See `Codec.decode`.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    CodecError
+        Whatever somebody else's codec raises.
+    """
+    if _is_ours(codec):
+        return codec.decode(body)
+    step = "Correct its `decode`; with `journal` the reply is kept, and read again."
+    with errors_as_ours(f"{type(codec).__name__} cannot read {codec.media_type.text}", next_step=step):
+        return codec.decode(body)
+
+
+def _is_ours(codec: Codec) -> bool:
+    """Tell a codec whose mistakes are ours, to be seen as they are, and whose ImportError says what to install."""
+    return type(codec).__module__.startswith("smrt_jupyter.")
+
+
+_CORRECT_WRITING = "Correct its `encode`, or name another `content_type`."
+
+
+def _cannot_write(codec: Codec) -> str:
+    return f"{type(codec).__name__} cannot write {codec.media_type.text}"
+
+
+def _written(codec: Codec, write: Callable[[], object], rows: Sequence[int] | None) -> bytes:
+    with errors_as_ours(_cannot_write(codec), rows=rows, next_step=_CORRECT_WRITING):
+        body = write()
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    raise CodecError(
+        f"{type(codec).__name__} gave {type(body).__name__}, which is not bytes.", rows=rows, next_step=_CORRECT_WRITING
+    )

@@ -14,6 +14,7 @@ from smrt_jupyter.codecs import arrow_limits
 from smrt_jupyter.codecs.base import Codec
 from smrt_jupyter.codecs.given import given
 from smrt_jupyter.codecs.parquet_pages import read_parquet
+from smrt_jupyter.codecs.surrogates import name_of
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Table
 from smrt_jupyter.tables.columns import Kind, is_missing
@@ -203,7 +204,7 @@ def _parts(table: Table) -> ReadColumn:
     native = table.native
     if isinstance(native, pa.Table) or hasattr(native, "to_arrow"):
         return _of_arrow(table)
-    names = [str(table.label(place)) for place in range(table.width)]
+    names = [name_of(table.label(place)) for place in range(table.width)]
     readers = [_column_reader(table, place, field) for place, field in enumerate(table.fields())]
     return lambda start, stop: pa.table([read(start, stop) for read in readers], names=names)
 
@@ -220,9 +221,31 @@ def _of_arrow(table: Table) -> ReadColumn:
             found = pa.table([found], names=[str(table.label(0))])
         return found.replace_schema_metadata(None)
 
+    if not isinstance(native, pa.Table):
+        for series in native.get_columns() if hasattr(native, "get_columns") else [native]:
+            _check_polars(series)
     for field in read(0, 0).schema:
         arrow_limits.check_type(field.type, field.name)
     return read
+
+
+def _check_polars(series: Any) -> None:
+    """Refuse what polars alone has; it writes Python's objects as their addresses."""
+    try:
+        has_type = str(series.dtype) != "Object" and series[:0].to_arrow() is not None
+    except _pyarrow().ArrowException:
+        has_type = False
+    if not has_type:
+        raise _uncarried(f"it is polars' {series.dtype}", series.name)
+
+
+def _uncarried(told: str, column: object) -> CodecError:
+    return CodecError(
+        f"Arrow cannot carry it: {told.rstrip('.')}.",
+        column=column,
+        next_step="Give the column one type.",
+        instead=("application/json",),
+    )
 
 
 def _column_reader(table: Table, place: int, field: Column) -> ReadColumn:
@@ -249,12 +272,7 @@ def _column_reader(table: Table, place: int, field: Column) -> ReadColumn:
     try:
         sample = pa.array(cells(0, len(table)), from_pandas=hasattr(native, "iloc"))
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        told = str(error).partition("\n")[0]
-        raise CodecError(
-            f"Arrow cannot carry it: {told}",
-            column=label,
-            next_step="Give the column one type, or use application/json.",
-        ) from error
+        raise _uncarried(str(error).partition("\n")[0], label) from error
     kind = sample.type
     arrow_limits.check_type(kind, str(label))
     return lambda start, stop: pa.array(cells(start, stop), type=kind, from_pandas=hasattr(native, "iloc"))

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, AnyStr
 import numpy as np
 import orjson
 
-from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import Array, Cells, Column, Kind
 
 if TYPE_CHECKING:
@@ -362,23 +361,3 @@ def scalar_texts(values: Array) -> list[str]:
     list of str
     """
     return list(map(str, values.tolist()))
-
-
-def half_a_pair(error: UnicodeEncodeError, label: object) -> CodecError:
-    """Say that text is not Unicode.
-
-    Parameters
-    ----------
-    error : UnicodeEncodeError
-    label : object
-        The column's, as far as it is known.
-
-    Returns
-    -------
-    CodecError
-    """
-    half = error.object[error.start]
-    return CodecError(
-        f"the text holds {half!r}, half of a surrogate pair, which has no bytes in UTF-8.",
-        column=None if label is None else str(label),
-    )

@@ -49,7 +49,6 @@ from smrt_jupyter.codecs.cells import (
     Blocks,
     durations_writer,
     filled,
-    half_a_pair,
     moments_unit,
     moments_writer,
     number_blocks,
@@ -59,6 +58,7 @@ from smrt_jupyter.codecs.cells import (
 )
 from smrt_jupyter.codecs.charsets import recoding
 from smrt_jupyter.codecs.csv_reader import read_csv
+from smrt_jupyter.codecs.surrogates import half_a_pair, name_of
 from smrt_jupyter.codecs.text_bodies import encoded, in_utf_8, raw_body
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import NUMBERS, Cells, Column, Kind, Table, is_table
@@ -168,7 +168,7 @@ class CSV(Codec):
         See `Codec.writer`.
         """
         blocks = _number_blocks(table) if table.dtype() is not None or not table.width else _cell_blocks(table)
-        header = _header(table).encode() + b"\n" if self.has_header else b""
+        header = _header(table) + b"\n" if self.has_header else b""
         ends = not isinstance(table.native, np.ndarray | list | tuple)
 
         def write(start: int, stop: int) -> bytes:
@@ -183,8 +183,9 @@ class CSV(Codec):
         return recoding(write, table, self.media_type, names=self.has_header)
 
 
-def _header(table: Table) -> str:
-    return ",".join(_quoted([str(table.label(place)) for place in range(table.width)], alone=table.width == 1))
+def _header(table: Table) -> bytes:
+    names = [name_of(table.label(place)) for place in range(table.width)]
+    return ",".join(_quoted(names, alone=table.width == 1)).encode()
 
 
 def _number_blocks(table: Table) -> Blocks:
@@ -254,7 +255,8 @@ def _column_writer(  # noqa: PLR0911 - one return for each kind of column
         raise CodecError(
             f"text/csv cannot carry {column.detail}.",
             column=str(column.label),
-            next_step="Leave the column out, turn it into text or numbers, or use application/json.",
+            next_step="Leave the column out, or turn it into text or numbers.",
+            instead=("application/json",),
         )
     if kind is Kind.BOOLEAN:
         words = np.array(["0", "1"] if only_numbers else ["False", "True"], dtype=object)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from smrt_jupyter.codecs.cells import Blocks, correct, half_a_pair, number_blocks, number_rows, odd_places
+from smrt_jupyter.codecs.cells import Blocks, correct, number_blocks, number_rows, odd_places
+from smrt_jupyter.codecs.surrogates import half_a_pair
 from smrt_jupyter.tables import Array, Cells, Column, Kind
 
 if TYPE_CHECKING:

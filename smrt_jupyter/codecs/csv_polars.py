@@ -17,7 +17,7 @@ import numpy as np
 
 from smrt_jupyter.codecs.cells import Blocks, number_blocks, odd_places
 from smrt_jupyter.tables import Array, Cells, Column, Kind
-from smrt_jupyter.tables.columns import object_array
+from smrt_jupyter.tables.columns import missing_or_none, object_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -164,15 +164,10 @@ def _odd_rows(cells: list[Cells]) -> Array:
 
 def _some(cells: Cells, given: Any, odd: Array) -> Cells:
     """Take some rows of a column; of one that only polars was given, from what it was given."""
-    if cells is _UNREAD:
-        texts = given.take(odd).to_pylist()
-        missing = np.array([text is None for text in texts])
-        return Cells(object_array(texts), missing if missing.any() else None)
-    return Cells(
-        cells.values[odd],
-        None if cells.missing is None else cells.missing[odd],
-        None if cells.offset is None else cells.offset[odd],
-    )
+    if cells is not _UNREAD:
+        return cells[odd]
+    texts = given.take(odd).to_pylist()
+    return Cells(object_array(texts), missing_or_none(np.array([text is None for text in texts])))
 
 
 def _patch(body: memoryview, odd: Array, rows: int, anew: Callable[[], list[str]], out: io.BytesIO) -> bool:

@@ -75,11 +75,24 @@ def read_csv(body: bytes, media_type: MediaType, *, header: bool) -> object:
     return _table([list(cells) for cells in zip(*rows, strict=True)], header=header)
 
 
+def plain_lines(body: bytes) -> bytes:
+    r"""Write line ends as ``\n``, and none behind the last line.
+
+    Parameters
+    ----------
+    body : bytes
+
+    Returns
+    -------
+    bytes
+    """
+    body = body.rstrip(b"\r\n")
+    return body.replace(b"\r\n", b"\n") if b"\r" in body else body
+
+
 def _matrix(body: bytes) -> Array | None:
     """Read a body of only numbers; None when it is not, or when orjson would not read it exactly."""
-    body = body.rstrip(b"\r\n")
-    if b"\r" in body:
-        body = body.replace(b"\r\n", b"\n")
+    body = plain_lines(body)
     if not body:
         return np.empty((0, 0))
     if b"[" in body:

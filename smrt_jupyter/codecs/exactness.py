@@ -61,5 +61,6 @@ def check_exact(column: Column, rows: int) -> None:
         raise CodecError(
             f"{changed[0]} has no float64 of its own.",
             column=column.label,
-            next_step="Convert the column, or use text/csv or application/json, which carry all digits.",
+            next_step="Convert the column.",
+            instead=("text/csv", "application/json"),
         )

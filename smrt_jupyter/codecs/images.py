@@ -11,6 +11,7 @@ import numpy as np
 from smrt_jupyter.codecs.base import Codec
 from smrt_jupyter.codecs.given import cell_writer, given, read_file, refuse_bomb
 from smrt_jupyter.errors import CodecError
+from smrt_jupyter.tables import unmasked
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -71,7 +72,7 @@ class Image(Codec):
         if body is not None:
             return body
         if isinstance(value, np.ndarray):
-            return self._written(_of_array(value))
+            return self._written(_of_array(unmasked(value)))
         if any(one.__module__ == "PIL.Image" for one in type(value).__mro__):
             return self._written(value)
         raise CodecError(
@@ -125,6 +126,9 @@ class Image(Codec):
             image.load()
         except CodecError:
             raise
+        except pillow.UnidentifiedImageError as error:  # which itself only tells where the bytes are in memory
+            told = f"it begins with {body[:8]!r} and is no whole {', '.join(_FORMATS)}" if body else "it is empty"
+            raise CodecError(f"The body is no image that Pillow can read: {told}.") from error
         except Exception as error:  # Pillow's readers raise whatever they stumble over, from struct.error to KeyError
             raise CodecError(f"The body is no image that Pillow can read: {error}.") from error
         return image

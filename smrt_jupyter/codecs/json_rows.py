@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from smrt_jupyter.codecs.cells import durations_writer, filled, half_a_pair, moments_unit, moments_writer, number_blocks
+from smrt_jupyter.codecs.cells import durations_writer, filled, moments_unit, moments_writer, number_blocks
+from smrt_jupyter.codecs.surrogates import half_a_pair
 from smrt_jupyter.codecs.template import Hole, Template
 from smrt_jupyter.errors import CodecError
-from smrt_jupyter.tables import Array, Cells, Column, Kind, Table, is_table
+from smrt_jupyter.tables import Array, Cells, Column, Kind, Table, is_table, unmasked
 from smrt_jupyter.tables.columns import is_missing
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def _check(column: Column, rows: int) -> None:
         raise CodecError(
             f"JSON has no infinity, which is in row {row}.",
             column=str(column.label),
-            next_step="Replace it, or use text/csv or application/x-npy.",
+            next_step="Replace it.",
+            instead=("text/csv", "application/x-npy"),
         )
 
 
@@ -142,7 +144,11 @@ def _cell_records(
 
     def write(start: int, stop: int, before: bytes, after: bytes) -> bytes:
         written = {place: writers[place](columns[place].cells(start, stop)) for place in singles}
-        rows = _rows([column.cells(start, stop) for column in columns], writers) if whole_rows else []
+        rows = (
+            _rows([column.cells(start, stop) for column in columns], writers)
+            if whole_rows and columns
+            else [""] * (stop - start)
+        )
         parts: list[Any] = []
         for part in record:
             if isinstance(part, bytes):
@@ -229,7 +235,8 @@ def _cell(cell: object, label: str) -> str:
     try:
         return dumps(cell).decode()
     except CodecError as error:
-        raise CodecError(error.message, column=label, next_step=error.next_step) from error
+        error.column = label
+        raise
 
 
 def _inside(text: str) -> str:
@@ -261,9 +268,10 @@ def dumps(value: object) -> bytes:
     >>> dumps({"a": [1, float("nan")], "b": np.float32(0.5)})
     b'{"a": [1, null], "b": 0.5}'
     """
+    value = unmasked(value) if isinstance(value, np.ndarray) else value
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:  # noqa: PLR2004
         if value.dtype.kind == "f" and np.isinf(value).any():
-            raise CodecError("JSON has no infinity.", next_step="Replace it, or use application/x-npy.")
+            raise CodecError("JSON has no infinity.", next_step="Replace it.", instead=("application/x-npy",))
         wide = value.astype(np.float64) if value.dtype == np.float16 else value
         return orjson.dumps(np.ascontiguousarray(wide, dtype=wide.dtype.newbyteorder("=")), option=_NUMPY)
     try:

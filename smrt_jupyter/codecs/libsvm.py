@@ -126,7 +126,8 @@ class LibSVM(Codec):
                 raise CodecError(
                     f"{field.detail or field.kind.value} cannot be carried by LibSVM, which has only numbers.",
                     column=field.label,
-                    next_step="Encode it as numbers, or use text/csv or application/json, which carry text.",
+                    next_step="Encode it as numbers.",
+                    instead=("text/csv", "application/json"),
                 )
             check_exact(field, len(table))  # readers of LibSVM read floats
         labels = [field for field in fields if self.label is not None and field.label == self.label]

@@ -17,7 +17,7 @@ from smrt_jupyter.codecs.base import Codec, Writer
 from smrt_jupyter.codecs.given import DECODED_FACTOR, DECODED_FLOOR, given
 from smrt_jupyter.codecs.numpy import read_npy, refuse_objects, rows_of
 from smrt_jupyter.errors import CodecError
-from smrt_jupyter.tables import Table, is_sparse
+from smrt_jupyter.tables import Table, is_sparse, unmasked
 
 if TYPE_CHECKING:
     from smrt_jupyter.tables import Array
@@ -66,7 +66,7 @@ class Npz(Codec):
         if is_sparse(value):
             return _sparse_bytes(value)
         if isinstance(value, dict):
-            arrays = {str(name): np.asarray(each) for name, each in value.items()}
+            arrays = {str(name): np.asarray(unmasked(each)) for name, each in value.items()}
             for name, each in arrays.items():
                 refuse_objects(each.dtype, name)
             file = io.BytesIO()
@@ -112,6 +112,8 @@ class Npz(Codec):
             matrix = rows(start, stop)
             if matrix.dtype.kind not in "biuf":
                 raise CodecError(f"{self.media_type.text} carries numbers, not {matrix.dtype}.")
+            if matrix.dtype == np.float16:  # scipy has no sparse matrix of these, and each is a float32, too
+                matrix = matrix.astype(np.float32)
             return _sparse_bytes(sparse.csr_matrix(matrix))
 
         return write

@@ -19,7 +19,7 @@ import numpy as np
 from smrt_jupyter.codecs.base import Codec, Writer
 from smrt_jupyter.codecs.given import given
 from smrt_jupyter.errors import CodecError
-from smrt_jupyter.tables import Array, Column, Kind, Table, is_table
+from smrt_jupyter.tables import Array, Column, Kind, Table, is_table, unmasked
 
 _MAGIC = b"\x93NUMPY"
 _MAX_HEADER = 10_000
@@ -62,14 +62,15 @@ class Npy(Codec):
         if body is not None:
             return body
         if isinstance(value, np.ndarray):
-            return npy_bytes(value)
+            return npy_bytes(unmasked(value))
         if is_table(value):
             table = Table.of(value)
             return self.writer(table)(0, len(table))
         try:
-            return npy_bytes(np.asarray(value))
+            array = np.asarray(list(map(unmasked, value)) if isinstance(value, list | tuple) else value)
         except ValueError as error:
             raise CodecError(f"{self.media_type.text} needs lists of equal length: {error}.") from error
+        return npy_bytes(array)
 
     def decode(self, body: bytes) -> object:
         """Read an array; one of objects, which is a pickle, is refused.
@@ -137,7 +138,8 @@ def refuse_objects(dtype: np.dtype[Any], name: str | None) -> None:
         raise CodecError(
             "NumPy's format carries an array of Python objects only as a pickle, which is not safe to read.",
             column=name,
-            next_step="Give all columns one type, or use text/csv or application/json.",
+            next_step="Give all columns one type.",
+            instead=("text/csv", "application/json"),
         )
 
 
@@ -242,7 +244,10 @@ def rows_of(table: Table, content_type: str) -> Any:
 
 def _unfit(column: Column, message: str) -> CodecError:
     return CodecError(
-        message, column=str(column.label), next_step="Leave the column out, or use text/csv or application/json."
+        message,
+        column=str(column.label),
+        next_step="Leave the column out.",
+        instead=("text/csv", "application/json"),
     )
 
 

@@ -32,7 +32,7 @@ _FLOAT64: np.dtype[Any] = np.dtype("<f8")
 _INT32: np.dtype[Any] = np.dtype("<i4")
 _DTYPES: dict[str, np.dtype[Any]] = {"float32": _FLOAT32, "float64": _FLOAT64, "int32": _INT32}
 _BLOCK_CELLS = 1 << 20
-_TEXT = "Convert the column, or use text/csv or application/json, which carry it as text."
+_AS_TEXT = ("text/csv", "application/json")
 
 
 class RecordIO(Codec):
@@ -250,7 +250,8 @@ def _check(block: np.ndarray[Any, Any], target: np.dtype[Any], label: Callable[[
         raise CodecError(
             f"{block[row, place]} does not fit into {target.name}.",
             column=label(place),
-            next_step=_TEXT,
+            next_step="Convert the column.",
+            instead=_AS_TEXT,
         )
 
 
@@ -260,7 +261,8 @@ def _refuse_text(column: Column) -> None:
         raise CodecError(
             f"{what} cannot be carried by recordio-protobuf, which has only numbers.",
             column=column.label,
-            next_step=_TEXT,
+            next_step="Convert the column.",
+            instead=_AS_TEXT,
         )
 
 

@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from smrt_jupyter.tables import Array
 
 MAGIC = 0xCED7230A
+LENGTH_BITS = 29
+"""Of the word behind the magic number; those above tell of a record in parts."""
 FEATURES, LABEL = 1, 2
+DELIMITED = 2
+"""Protobuf's wire type of whatever says its own length."""
+STEPS = {2: 4, 3: 8, 7: 1}
+"""By the number of a tensor's type, what the length of its packed values is a multiple of."""
 _TENSOR_NUMBERS = {np.dtype("<f4"): 2, np.dtype("<f8"): 3, np.dtype("<i4"): 7}
 _BLOCK_BYTES = 1 << 17
 _BLOCK_CELLS = 1 << 17

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smrt_jupyter.codecs.recordio_frames import FEATURES, LABEL, MAGIC, Sparse
+from smrt_jupyter.codecs.recordio_frames import DELIMITED, FEATURES, LABEL, LENGTH_BITS, MAGIC, STEPS, Sparse
 from smrt_jupyter.codecs.recordio_varints import LAST_OF_VARINT, VARINT_BYTES, read_varints, varint_stops
 from smrt_jupyter.codecs.recordio_walk import Packed, walk
 from smrt_jupyter.errors import CodecError
@@ -27,11 +27,9 @@ if TYPE_CHECKING:
 _MAGIC_BYTES = struct.pack("<I", MAGIC)
 _TENSORS: dict[int, np.dtype[Any]] = {2: np.dtype("<f4"), 3: np.dtype("<f8"), 7: np.dtype("<i4")}
 _INT32, _BYTES = 7, 9
-_VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
+_VARINT, _FIXED64, _FIXED32 = 0, 1, 5
 _VALUES, _KEYS, _SHAPE = 1, 2, 3
 _ALONE = {2: _FIXED32, 3: _FIXED64, 7: _VARINT}  # the wire type of a value that is not packed with others
-_STEPS = {2: 4, 3: 8, 7: 1}
-_LENGTH_BITS = 29
 _BLOCK = 1 << 16
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 
@@ -53,7 +51,7 @@ def _payloads(body: bytes) -> Iterator[tuple[bytes, int, int]]:
         magic, word = struct.unpack_from("<II", body, at)
         if magic != MAGIC:
             raise _broken(f"no record starts at byte {at}")
-        kind, length = word >> _LENGTH_BITS, word & (1 << _LENGTH_BITS) - 1
+        kind, length = word >> LENGTH_BITS, word & (1 << LENGTH_BITS) - 1
         start, stop = at + 8, at + 8 + length
         at = stop + -length % 4
         # The padding of the last record may be missing: MXNet's own reader takes such files too.
@@ -99,7 +97,7 @@ def _fields(body: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int, in
         start = at
         if wire == _VARINT:
             _, at = _read_varint(body, at, stop)
-        elif wire == _DELIMITED:
+        elif wire == DELIMITED:
             length, start = _read_varint(body, at, stop)
             at = start + length
         elif wire in {_FIXED32, _FIXED64}:
@@ -124,12 +122,12 @@ class _Tensor:
 def _parse_record(body: bytes, start: int, stop: int) -> dict[tuple[int, str], _Tensor]:
     found: dict[tuple[int, str], _Tensor] = {}
     for section, wire, entry_start, entry_stop in _fields(body, start, stop):
-        if section in {FEATURES, LABEL} and wire == _DELIMITED:
+        if section in {FEATURES, LABEL} and wire == DELIMITED:
             name, tensor = "", _Tensor()
             for number, inner, a, b in _fields(body, entry_start, entry_stop):
-                if number == 1 and inner == _DELIMITED:
+                if number == 1 and inner == DELIMITED:
                     name = _text(body[a:b])
-                elif number == 2 and inner == _DELIMITED:  # noqa: PLR2004 - the value of a map entry
+                elif number == 2 and inner == DELIMITED:  # noqa: PLR2004 - the value of a map entry
                     tensor = _parse_value(body, a, b)
             found[section, name] = tensor
     return found
@@ -145,21 +143,21 @@ def _text(name: bytes) -> str:
 def _parse_value(body: bytes, start: int, stop: int) -> _Tensor:
     tensor = _Tensor()
     for kind, wire, tensor_start, tensor_stop in _fields(body, start, stop):
-        if (kind not in _TENSORS and kind != _BYTES) or wire != _DELIMITED:
+        if (kind not in _TENSORS and kind != _BYTES) or wire != DELIMITED:
             continue
         tensor = _Tensor(kind)
         for number, inner, a, b in _fields(body, tensor_start, tensor_stop):
             if number == _VALUES and kind == _BYTES:
-                if inner != _DELIMITED:
+                if inner != DELIMITED:
                     raise _broken("a value has another type than its tensor")
                 tensor.pieces.append(body[a:b])
             elif number == _VALUES:
-                if inner not in {_DELIMITED, _ALONE[kind]} or (b - a) % _STEPS[kind]:
+                if inner not in {DELIMITED, _ALONE[kind]} or (b - a) % STEPS[kind]:
                     raise _broken("a value has another type than its tensor, or is cut short")
                 tensor.values += body[a:b]
-                if inner == _DELIMITED:
+                if inner == DELIMITED:
                     tensor.where = [*tensor.where[:1], (a, b)]
-            elif number in {_KEYS, _SHAPE} and kind != _BYTES and inner in {_DELIMITED, _VARINT}:
+            elif number in {_KEYS, _SHAPE} and kind != _BYTES and inner in {DELIMITED, _VARINT}:
                 numbers = tensor.keys if number == _KEYS else tensor.shape
                 numbers += body[a:b]
     return tensor

@@ -11,21 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from smrt_jupyter.codecs.recordio_frames import FEATURES, LABEL, MAGIC
+from smrt_jupyter.codecs.recordio_frames import DELIMITED, FEATURES, LABEL, LENGTH_BITS, MAGIC, STEPS
 from smrt_jupyter.codecs.recordio_varints import LAST_OF_VARINT, VARINT_BITS, windows
 
 if TYPE_CHECKING:
     from smrt_jupyter.tables import Array
 
-_LENGTH_BITS = 29
 _MOST_FIELDS = 64
 _BLOCK_ROWS = 1 << 9
-_DELIMITED = 2
-_NAME, _VALUE = 1 << 3 | _DELIMITED, 2 << 3 | _DELIMITED
-_VALUES, _KEYS, _SHAPE = (number << 3 | _DELIMITED for number in (1, 2, 3))
-_SECTIONS = {number << 3 | _DELIMITED: number for number in (FEATURES, LABEL)}
-_KINDS = {kind << 3 | _DELIMITED: kind for kind in (2, 3, 7)}
-_STEPS = {2: 4, 3: 8, 7: 1}
+_NAME, _VALUE = 1 << 3 | DELIMITED, 2 << 3 | DELIMITED
+_VALUES, _KEYS, _SHAPE = (number << 3 | DELIMITED for number in (1, 2, 3))
+_SECTIONS = {number << 3 | DELIMITED: number for number in (FEATURES, LABEL)}
+_KINDS = {kind << 3 | DELIMITED: kind for kind in STEPS}
 
 
 @dataclass
@@ -94,7 +91,7 @@ def _payloads(body: bytes) -> tuple[Array, Array]:
     ends = stops + -lengths % 4
     # The upper bits of a length tell of a record in parts; such a record is longer than any body.
     whole = len(heads) > 0 and heads[0] == 0 and stops[-1] <= len(body) <= ends[-1]
-    if not whole or (ends[:-1] != starts[1:] - 8).any() or (lengths >> _LENGTH_BITS).any():
+    if not whole or (ends[:-1] != starts[1:] - 8).any() or (lengths >> LENGTH_BITS).any():
         raise _UnlikeError
     return starts, stops
 
@@ -133,7 +130,7 @@ class _Steps:
         keys, keys_sizes = self._packed(_KEYS, stops)
         shapes, shapes_sizes = self._packed(_SHAPE, stops)
         shape = shapes[: shapes_sizes[0]]
-        if (values_sizes % _STEPS[kind]).any():
+        if (values_sizes % STEPS[kind]).any():
             raise _UnlikeError
         if not self.are_at(stops) or (shapes_sizes != len(shape)).any() or shapes != shape * len(stops):
             raise _UnlikeError
@@ -163,7 +160,7 @@ class _Steps:
 
     def _lengths(self, at: Array) -> tuple[Array, Array]:
         lengths, more = np.zeros(len(at), np.int64), np.ones(len(at), bool)
-        for shift in range(0, _LENGTH_BITS, VARINT_BITS):
+        for shift in range(0, LENGTH_BITS, VARINT_BITS):
             octets = self._octets(at)
             lengths |= ((octets & np.uint8(0x7F)) * more).astype(np.int64) << shift
             at = at + more

@@ -35,13 +35,16 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from smrt_jupyter.codecs.surrogates import name_of
 from smrt_jupyter.errors import CodecError
+from smrt_jupyter.tables.base import two_of_a_name
 
 PRESETS: dict[str, tuple[Any, Any]] = {
     "instances": ({"instances": "$records"}, "$features"),
@@ -222,7 +225,7 @@ class _Fitted:
     def _members(self, members: dict[str, Any]) -> Iterator[bytes | Hole | str]:
         yield b"{"
         for place, (name, value) in enumerate(members.items()):
-            yield (b"," if place else b"") + orjson.dumps(name) + b":"
+            yield (b"," if place else b"") + orjson.dumps(name_of(name)) + b":"
             if isinstance(value, Hole):
                 yield value
             else:
@@ -235,10 +238,11 @@ class _Fitted:
         elif text == "$features":
             yield Hole()
         elif text == "$feature_names":
-            yield orjson.dumps(self.names or list(range(self.width)))
+            yield orjson.dumps([name_of(name) for name in self.names or ()] or list(range(self.width)))
         elif text == "$features_kvp" or (text == "$value" and self.width != 1 and self.names is not None):
             if self.names is None:
                 raise CodecError("$features_kvp needs column names, and this table has none.")
+            self._refuse_twice(self.names)
             yield from self._members({name: Hole(place) for place, name in enumerate(self.names)})
         elif text == "$value":
             yield Hole(0) if self.width == 1 else Hole()
@@ -254,7 +258,15 @@ class _Fitted:
         if self.names is None or name not in self.names:
             has = "has no names" if self.names is None else f"has {', '.join(self.names)}"
             raise CodecError(f"the template names a column that there is not; the table {has}.", column=name)
+        self._refuse_twice([name])
         return self.names.index(name)
+
+    def _refuse_twice(self, used: list[str]) -> None:
+        """Refuse to choose one of two columns: the other would silently be lost."""
+        times = Counter(self.names)
+        for name in used:
+            if times[name] > 1:
+                raise two_of_a_name(name)
 
 
 def _joined(parts: Iterator[bytes | Hole | str]) -> list[bytes | Hole | str]:

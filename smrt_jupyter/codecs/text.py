@@ -91,7 +91,7 @@ class Text(Codec):
         column = _only_column(table, self)
         if column.kind is not Kind.TEXT:
             raise CodecError(
-                f"{self.media_type.text} carries text, and this column holds {column.kind.value}.",
+                f"{self.media_type.text} carries text, and this column holds {column.detail or column.kind.value}.",
                 column=str(column.label),
             )
 

@@ -17,8 +17,10 @@ import numpy as np
 
 from smrt_jupyter.codecs.base import Codec
 from smrt_jupyter.codecs.given import given
+from smrt_jupyter.codecs.surrogates import half_a_pair
 from smrt_jupyter.errors import CodecError
-from smrt_jupyter.tables import Column, Kind, Table
+from smrt_jupyter.tables import Column, Kind, Table, unmasked
+from smrt_jupyter.tables.base import two_of_a_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +118,7 @@ class Triton(Codec):
                 tensors = {str(each.get("name")): _tensor(each) for each in value[kind]}
                 rest = {name: each for name, each in value.items() if name != kind}
                 return self._message(kind, tensors, rest)
-            return self._message("inputs", {str(name): np.asarray(each) for name, each in value.items()}, {})
+            return self._message("inputs", {str(name): np.asarray(unmasked(each)) for name, each in value.items()}, {})
         table = Table.of(value)
         return self.writer(table)(0, len(table))
 
@@ -133,7 +135,11 @@ class Triton(Codec):
                 "A table of several types becomes one input a column, and this one has no column names.",
                 next_step="Pass a DataFrame whose columns have the names of the model's inputs.",
             )
-        readers = {str(column.label): _column_reader(column, len(table)) for column in table.fields()}
+        readers: dict[str, Callable[[int, int], np.ndarray[Any, Any]]] = {}
+        for column in table.fields():
+            if str(column.label) in readers:
+                raise two_of_a_name(column.label)
+            readers[str(column.label)] = _column_reader(column, len(table))
         return lambda start, stop: self._message(
             "inputs", {name: read(start, stop).reshape(-1, 1) for name, read in readers.items()}, {}
         )
@@ -247,7 +253,10 @@ def _typed(name: str, tensor: np.ndarray[Any, Any]) -> tuple[str, np.ndarray[Any
     cells = tensor.reshape(-1).tolist()
     if all(isinstance(cell, str | bytes) for cell in cells) and tensor.dtype.kind in "OUST":
         values = np.empty(len(cells), object)
-        values[:] = [cell.encode() if isinstance(cell, str) else cell for cell in cells]
+        try:
+            values[:] = [cell.encode() if isinstance(cell, str) else cell for cell in cells]
+        except UnicodeEncodeError as error:
+            raise half_a_pair(error, name) from error
         return _BYTES, values.reshape(tensor.shape)
     raise CodecError(f"Input {name!r} is of {tensor.dtype}; Triton takes numbers, booleans and text.")
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter.display.json_view import is_json, json_forms
 from smrt_jupyter.display.tables import frame_of_records, is_records, table_forms, table_html
-from smrt_jupyter.display.text import BYTES_SHOWN, bytes_told, clean, page, preformatted, shorten
+from smrt_jupyter.display.text import BYTES_SHOWN, bytes_told, clean, counted, page, preformatted, shorten
 from smrt_jupyter.tables import is_sparse, is_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BYTES_SHOWN", "bundle", "bytes_told", "clean", "facts", "markdown", "page", "shorten"]
+__all__ = ["BYTES_SHOWN", "bundle", "bytes_told", "clean", "counted", "facts", "markdown", "page", "shorten"]
 
 RASTER = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter.display.text import clean
+from smrt_jupyter.display.text import clean, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def table_forms(value: Any) -> tuple[str, str]:
     rows, columns = frame.shape
     rich = table_html(frame)
     if rows > ROWS_SHOWN or columns > COLUMNS_SHOWN:
-        rich += f"<div><small>{rows:,} rows x {columns:,} {'column' if columns == 1 else 'columns'}</small></div>"
+        rich += f"<div><small>{counted(rows, 'row')} x {counted(columns, 'column')}</small></div>"
     return repr(value), rich
 
 

@@ -22,6 +22,29 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud
 NOT_TEX = "tex2jax_ignore mathjax_ignore"
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Say how many there are.
+
+    Parameters
+    ----------
+    number : int
+    noun : str
+        Of one.
+    plural : str, optional
+        Of several, where that is not the noun with an s.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(1200, "row"), counted(0, "retry", "retries")
+    ('1 row', '1,200 rows', '0 retries')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def page(plain: str, rich: str, footer: str) -> dict[str, Any]:
     """Put a footer below two forms of one thing.
 

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smrt_jupyter.errors import AnswerError
+from smrt_jupyter.tables import are_positions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
 
 Kind = str | type | np.dtype[Any]
+
+FIELDS_ADVISED = 4
+"""Fields in one error message."""
 
 
 def kind_of(kind: Kind) -> np.dtype[Any] | None:
@@ -81,19 +85,23 @@ def frame_of(found: Any, kinds: Mapping[str, np.dtype[Any] | None], index: pd.In
     names = [str(name) for name in frame.columns]
     if set(kinds) <= set(names):
         places = [names.index(field) for field in kinds]
-    elif len(names) == len(kinds) and names == [str(place) for place in range(len(names))]:
+    elif len(names) == len(kinds) and are_positions(names):
         places = list(range(len(names)))
     else:
         told, wanted = ", ".join(map(repr, names)), ", ".join(map(repr, kinds))
         raise AnswerError(
             f"The model answers {told} a row, where {wanted} was expected.",
-            next_step="Say what comes back: `answer={'score': 'float64', ...}`.",
+            next_step=_say(frame, names, range(len(names))),
         )
-    columns = {
-        field: text(values, index) if kind is None else numbers(values, kind, field)
-        for (field, kind), place in zip(kinds.items(), places, strict=True)
-        for values in [_checked(frame.iloc[:, place].to_numpy(), kind, field)]
-    }
+    try:
+        columns = {
+            field: text(values, index) if kind is None else numbers(values, kind, field)
+            for (field, kind), place in zip(kinds.items(), places, strict=True)
+            for values in [_checked(frame.iloc[:, place].to_numpy(), kind, field)]
+        }
+    except AnswerError as error:
+        error.next_step = f"{_say(frame, list(kinds), places)} {error.next_step}".rstrip()
+        raise
     return pd.DataFrame(columns, index=index)
 
 
@@ -154,8 +162,31 @@ def _checked(cells: NDArray[Any], kind: np.dtype[Any] | None, field: str) -> NDA
 
 
 def _differs(answered: str, kind: np.dtype[Any] | None, field: str) -> AnswerError:
-    say = "string" if answered == "text" else answered
+    # A number does not lead back to its text: 1 may have been written +1, and 1.0 as 1 or as 1.00.
+    advice = "Where it is text elsewhere: `accept='application/json'`, which tells text from numbers."
     return AnswerError(
         f"The model answers {answered} for {field!r}, where {'text' if kind is None else kind} was expected.",
-        next_step=f"Say what comes back: `answer={say!r}`.",
+        next_step="" if kind is not None else advice,
     )
+
+
+def _say(frame: pd.DataFrame, names: Sequence[str], places: Sequence[int]) -> str:
+    """Advise the call that takes types: those of an endpoint and of an estimator do not."""
+    kinds = [_kind_in(frame.iloc[:, place].to_numpy()) for place in places]
+    if not all(kinds):
+        return AnswerError.next_step
+    if len(frame.columns) == 1 and are_positions([str(name) for name in frame.columns]):
+        answer = repr(kinds[0])
+    else:
+        told = [f"{name!r}: {kind!r}" for name, kind in zip(names, kinds, strict=True)]
+        answer = f"{{{', '.join([*told[:FIELDS_ADVISED], *(['...'] if len(told) > FIELDS_ADVISED else [])])}}}"
+    return f"Say what comes back: `smrt_jupyter.distributed.predict(endpoint, frame, answer={answer})`."
+
+
+def _kind_in(cells: NDArray[Any]) -> str:
+    """Name the type that would have taken these cells; nothing where none does."""
+    if cells.dtype.kind == "O":
+        if any(isinstance(cell, list | tuple | dict | np.ndarray) for cell in cells):
+            return ""
+        return "string" if any(isinstance(cell, str) for cell in cells) else "float64"
+    return str(cells.dtype) if cells.dtype.kind in "biuf" else "string"

@@ -67,7 +67,9 @@ class Endpoint(Destination):
     custom_attributes : str, optional
         Up to 1024 visible ASCII characters, passed to the container.
     inference_id : str, optional
-        Your own id of the request, kept with captured data.
+        Your own id of the request, kept with captured data. All requests of a table have it, but for asynchronous ones:
+        the service names their outputs after it, so each chunk's is ``ID-ROW-RANDOM``, its first row and 12 characters
+        that no other run has, and yours has up to 40.
     enable_explanations : str, optional
         JMESPath for SageMaker Clarify's online explanations: ``"`true`"``.
     policy : Policy, optional
@@ -210,7 +212,9 @@ class Endpoint(Destination):
         s3_input_prefix : str, optional
             Where larger inputs are put: ``s3://bucket/prefix``.
         filename : str, optional
-            The output's name. None: from the inference id.
+            The output's name. None: from the inference id. A name of yours that was used before, as an `inference_id`
+            too, is that of another request's output; an object that is older than this request by
+            two seconds is not taken for its answer, but requests closer to one another need names of their own.
         s3_output_path_extension : str, optional
             What is added to the endpoint's output path.
         request_ttl_seconds, invocation_timeout_seconds : int, optional

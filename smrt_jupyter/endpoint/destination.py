@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from smrt_jupyter import codecs, errors, wire
 from smrt_jupyter.answers.paths import compiled
+from smrt_jupyter.codecs import adapter
 from smrt_jupyter.codecs.text import Raw
+from smrt_jupyter.endpoint import bodies
 from smrt_jupyter.policy import Policy
 from smrt_jupyter.reply import Reply
 from smrt_jupyter.tables import Table, is_table
@@ -64,7 +66,20 @@ class Destination:
     after_reply: Callable[[Reply | ReplyStream | errors.InvokeError], None] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Keep a template as text, so that the value hashes, and refuse a path that would only fail on a paid reply."""
+        """Keep a template as text, so that the value hashes, and refuse what would only fail in a run."""
+        for name in TEXTS:
+            value = getattr(self, name)
+            if not (isinstance(value, str) or (value is None and name != "name")):
+                raise _no_text(name, value, self.name)
+        for name in ("before_sign", "after_reply"):
+            if not (getattr(self, name) is None or callable(getattr(self, name))):
+                raise errors.ValidationFailed(
+                    f"`{name}` cannot be called: it is {type(getattr(self, name)).__name__}.",
+                    endpoint=self.name,
+                    next_step="Pass a function.",
+                )
+        if not isinstance(self.policy, Policy):
+            raise _no_policy(self.policy, self.name)
         if self.path is not None:
             compiled(self.path)
         if self.template is not None and not isinstance(self.template, str):
@@ -233,13 +248,36 @@ class Destination:
             raise
 
 
+def _no_text(field: str, given: object, name: object) -> errors.ValidationFailed:
+    return errors.ValidationFailed(
+        f"`{field}` must be text, not {type(given).__name__}.",
+        endpoint=name if isinstance(name, str) else None,
+        next_step="Nothing was sent.",
+    )
+
+
+def _no_policy(given: object, name: str) -> errors.ValidationFailed:
+    told = ", ".join(f"{field}={value!r}" for field, value in given.items()) if isinstance(given, dict) else "..."
+    return errors.ValidationFailed(
+        f"the policy is no Policy but {type(given).__name__}.",
+        endpoint=name,
+        next_step=f"Write `policy=Policy({told})`.",
+    )
+
+
 MEMBERS = tuple(each.name for each in dataclasses.fields(Destination) if each.name not in NO_MEMBERS)
 """The fields that are members of the service's requests."""
+
+TEXTS = tuple(
+    each.name
+    for each in dataclasses.fields(Destination)
+    if each.name not in {"content_type", "accept", "template", "policy", "before_sign", "after_reply"}
+)
 
 
 def encode(codec: codecs.Codec, data: Any) -> bytes:
     """Serialise data for one request, tables through the writer that a chunk would go through."""
     if is_table(data):
         table = Table.of(data)
-        return codec.writer(table)(0, len(table))
-    return codec.encode(data)
+        return bodies.writer(codec, table)(0, len(table))
+    return adapter.encode(codec, data)

@@ -5,6 +5,8 @@ A chunk goes to the model that its rows name, and through asynchronous inference
 
 from __future__ import annotations
 
+import os
+import secrets
 import threading
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +16,12 @@ import numpy as np
 
 from smrt_jupyter import answers, codecs, errors, scoring
 from smrt_jupyter import explanations as explaining
+from smrt_jupyter.async_inference import place
 from smrt_jupyter.async_inference import submission as async_submission
+from smrt_jupyter.codecs import adapter
+from smrt_jupyter.endpoint import bodies
 from smrt_jupyter.scoring.batches import as_they_are
-from smrt_jupyter.scoring.journal import opened
+from smrt_jupyter.scoring.journal import Journal, Part, opened
 from smrt_jupyter.tables import Table
 
 if TYPE_CHECKING:
@@ -29,6 +34,10 @@ if TYPE_CHECKING:
     from smrt_jupyter.scoring.batches import RawReply
     from smrt_jupyter.scoring.report import RunReport
     from smrt_jupyter.tables import Array
+
+
+LONGEST_INFERENCE_ID = 40
+"""Characters of an inference id that leave room, in the service's 64, for what tells its chunks apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +147,9 @@ class Courier:
         self._groups = groups
         self._asynchronous = asynchronous
         self._prefix = s3_input_prefix
-        self._looking_up = threading.Lock()
+        self._lock = threading.Lock()
+        self._locations: set[str] = set()
+        self.name = endpoint.name
 
     def __call__(self, body: bytes, rows: range, on_retry: Any, stop: threading.Event) -> Reply:
         """Send a chunk until it is answered, or not worth another attempt."""
@@ -155,7 +166,7 @@ class Courier:
 
     def _takes_nothing_else(self, error: errors.ValidationFailed) -> bool:
         """Ask the control plane, once, whether a refusal means that the endpoint is asynchronous."""
-        with self._looking_up:
+        with self._lock:
             if self._asynchronous is None:
                 try:
                     described = self._endpoint.describe()
@@ -173,12 +184,26 @@ class Courier:
         try:
             sending = {"rows": rows, "on_retry": on_retry, "stop": stop}
             inference = async_submission.begin(
-                endpoint, self._codec, body, s3_input_prefix=self._prefix, sending=sending
+                _named_apart(endpoint, rows[0]), self._codec, body, s3_input_prefix=self._prefix, sending=sending
             )
+            self._refuse_twice(inference.output_location)
             return self._fetched(inference, stop)
         except errors.InvokeError as error:
             error.rows = rows
             raise
+
+    def _refuse_twice(self, location: str) -> None:
+        """Refuse to look where another chunk's answer may be: a `before_sign` may name the outputs, too."""
+        with self._lock:
+            known = location in self._locations
+            self._locations.add(location)
+        if known:
+            raise errors.AsyncInferenceError(
+                f"Two chunks were to be answered at {location}, so neither can be told from the other.",
+                endpoint=self.name,
+                output_location=location,
+                next_step="Let each request have an output of its own.",
+            )
 
     def _fetched(self, inference: AsyncInference, stop: threading.Event) -> Reply:
         """Wait for an answer; trouble on the way to it must not look as if nothing had run."""
@@ -192,6 +217,25 @@ class Courier:
                 failure_location=inference.failure_location,
                 next_step=f"The answer is to be found at {inference.output_location}.",
             ) from error
+
+
+def _named_apart(endpoint: Endpoint, row: int) -> Endpoint:
+    """Give a chunk an inference id of its own, for the service names its output after that.
+
+    The row tells chunks apart. The random part also tells them from those of another run with the same id, whose
+    outputs may be there still, and from a chunk of the same first row that was cut again.
+    """
+    given = endpoint.inference_id
+    if given is None:
+        return endpoint
+    if len(given) > LONGEST_INFERENCE_ID:
+        raise errors.ValidationFailed(
+            f"`inference_id` has {len(given)} characters; an asynchronous table takes {LONGEST_INFERENCE_ID}, for each "
+            "chunk adds to it.",
+            endpoint=endpoint.name,
+            next_step="Nothing was sent.",
+        )
+    return endpoint.replace(inference_id=f"{given}-{row}-{secrets.token_hex(6)}")
 
 
 def read(endpoint: Endpoint, reply: RawReply, rows: range) -> Answers | answers.Untyped:
@@ -212,7 +256,7 @@ def read(endpoint: Endpoint, reply: RawReply, rows: range) -> Answers | answers.
     """
     codec = codecs.reader_of(endpoint.accept, reply.content_type) or codecs.find_reader(reply.content_type)
     body = reply.body
-    value: Any = body if codec is None else codec.decode(body)
+    value: Any = body if codec is None else adapter.decode(codec, body)
     explained = explaining.read(value)
     if explained is not None:
         inner = value["predictions"]["data"]
@@ -233,6 +277,13 @@ def score(  # noqa: PLR0913 - those of `Endpoint.score`
     target_model_column: Hashable,
 ) -> tuple[Any, RunReport]:
     """Score a table: see `Endpoint.score`."""
+    if not (journal is None or isinstance(journal, str | os.PathLike | Journal | Part)):
+        raise errors.JournalError(
+            f"`journal` must be the name of a file, not {type(journal).__name__}.",
+            next_step='Write it as `journal="run.sqlite"`.',
+        )
+    if s3_input_prefix is not None:
+        place(s3_input_prefix)
     whole = Table.of(table)
     groups = None if target_model_column is None else Groups.of(whole, target_model_column)
     sent = groups.table if groups else whole
@@ -240,7 +291,7 @@ def score(  # noqa: PLR0913 - those of `Endpoint.score`
     send = Courier(endpoint, codec, groups=groups, asynchronous=asynchronous, s3_input_prefix=s3_input_prefix)
 
     asked = endpoint.replace(target_model=f"column {target_model_column!r}") if groups else endpoint
-    write = codec.writer(sent)
+    write = bodies.writer(codec, sent)
     with opened(journal, whole, asked, codec.media_type.text, write) as kept:
         try:
             found, report = scoring.score(

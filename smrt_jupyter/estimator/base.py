@@ -6,7 +6,7 @@ parameter and nothing learned, so it is not cloned, and asking for a prediction 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 from smrt_jupyter import distributed, errors
 from smrt_jupyter.endpoint import Endpoint
 from smrt_jupyter.estimator import tables_in
-from smrt_jupyter.tables import Table
+from smrt_jupyter.tables import Table, are_positions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +34,12 @@ _reports: WeakKeyDictionary[Remote, RunReport] = WeakKeyDictionary()
 
 class Remote(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """What all kinds share: parameters, checks, and one call of the endpoint; `RemoteEstimator` describes them."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "endpoint": [str, Endpoint],
+        "feature_names": ["array-like", None],
+        "reorder": ["boolean"],
+    }
 
     def __init__(
         self,
@@ -85,6 +91,7 @@ class Remote(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         -------
         self
         """
+        self._validate_params()
         table = tables_in.checked(X, least=1, estimator=self)
         if self.feature_names is not None:
             table = self._in_order(table, self.feature_names)
@@ -184,6 +191,7 @@ class RemoteEstimator(Remote):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
+        self._validate_params()
         if distributed.engine_of(X):
             return self._distribute(X, "predict", distributed.NUMBER)  # type: ignore[no-any-return] # the engine's frame
         return as_array(self._ask(X))
@@ -290,6 +298,6 @@ def _by_field(found: Any) -> NDArray[Any] | dict[str, NDArray[Any]]:
     if isinstance(found, np.ndarray) or getattr(found, "ndim", FRAME) < FRAME or not hasattr(found, "columns"):
         return np.asarray(found)
     names = Table.of(found).columns or ()
-    if [str(name) for name in names] == [str(place) for place in range(len(names))]:
+    if are_positions(names):
         return np.asarray(found)  # a matrix has numbers for names
     return {str(name): np.asarray(found[name]) for name in names}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from numbers import Real
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import NotFittedError
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d
 
@@ -62,6 +64,13 @@ class RemoteClassifier(ClassifierMixin, RemoteEstimator):  # type: ignore[misc] 
            [0.9, 0.1]])
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **RemoteEstimator._parameter_constraints,  # noqa: SLF001 - scikit-learn's name for it
+        "classes": ["array-like", None],
+        "threshold": [Interval(Real, None, None, closed="both"), None],
+        "answers": [StrOptions({"labels", "scores"}), None],
+    }
+
     def __init__(  # noqa: PLR0913 - scikit-learn wants each by its name
         self,
         endpoint: str | Endpoint,
@@ -85,6 +94,19 @@ class RemoteClassifier(ClassifierMixin, RemoteEstimator):  # type: ignore[misc] 
         tags.classifier_tags.poor_score = True
         tags.classifier_tags.multi_class = self.threshold is None
         return tags
+
+    def _validate_params(self) -> None:
+        """Check classes and threshold against one another, too, so that no answer is paid for and then of no use."""
+        super()._validate_params()
+        if self.classes is None:
+            return
+        wanted = _lacking(self.classes)
+        if wanted:
+            told = f"The 'classes' parameter of {type(self).__name__} must be {wanted}"
+            raise InvalidParameterError(f"{told}. Got {self.classes!r} instead.")
+        if self.threshold is not None and len(self.classes) != labels.BINARY:
+            told = f"The 'threshold' parameter of {type(self).__name__} must be None for {len(self.classes)} classes"
+            raise InvalidParameterError(f"{told}. Got {self.threshold!r} instead.")
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -137,6 +159,7 @@ class RemoteClassifier(ClassifierMixin, RemoteEstimator):  # type: ignore[misc] 
         -------
         ndarray of shape (n_samples,)
         """
+        self._validate_params()
         if distributed.engine_of(X):
             return self._distribute(X, "predict", self.classes_.dtype)  # type: ignore[no-any-return] # the engine's frame
         known = self._known()
@@ -157,6 +180,7 @@ class RemoteClassifier(ClassifierMixin, RemoteEstimator):  # type: ignore[misc] 
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
+        self._validate_params()
         if distributed.engine_of(X):
             answer = {str(each): distributed.NUMBER for each in self.classes_.tolist()}
             return self._distribute(X, "predict_proba", answer)  # type: ignore[no-any-return] # the engine's frame
@@ -179,6 +203,7 @@ class RemoteClassifier(ClassifierMixin, RemoteEstimator):  # type: ignore[misc] 
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Of two classes: how far the score of the second of `classes_` is above the threshold. Of more: one each.
         """
+        self._validate_params()
         known = self._known()
         if known is None:
             raise NotFittedError(f"{type(self).__name__} does not know the model's classes. {labels.NAME_THEM}")
@@ -190,6 +215,18 @@ class RemoteClassifier(ClassifierMixin, RemoteEstimator):  # type: ignore[misc] 
         if margins.ndim > 1:
             return margins[:, order]
         return margins if order[0] == 0 else -margins
+
+
+def _lacking(classes: Any) -> str:
+    """Say what classes must be and these are not; nothing where they can be."""
+    try:
+        named = np.asarray(classes)
+        distinct = np.unique(named)
+    except (TypeError, ValueError):  # of several types that have no order, or of several lengths
+        return "labels of one type"
+    if named.ndim != 1 or not len(named):
+        return "a sequence of labels"
+    return "" if len(distinct) == len(named) else "distinct labels"
 
 
 def _named(found: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:

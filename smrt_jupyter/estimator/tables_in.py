@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from smrt_jupyter.tables import Table, is_sparse
+from smrt_jupyter.tables.arrays import unmasked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ def checked(X: Any, *, least: int, estimator: BaseEstimator) -> Any:  # noqa: N8
                 raise ValueError(f"{told} while a minimum of {fewest} is required.")
         return X
     return check_array(
-        _rows(X) if isinstance(X, list | tuple) else X,
+        _rows(X) if isinstance(X, list | tuple) else unmasked(X),
         accept_sparse=True,
         dtype=None,
         ensure_all_finite=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -53,6 +53,11 @@ class RemoteTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Remot
     1  3       9
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Remote._parameter_constraints,  # noqa: SLF001 - scikit-learn's name for it
+        "feature_names_out": ["array-like", None],
+    }
+
     def __init__(  # noqa: PLR0913 - scikit-learn wants each by its name
         self,
         endpoint: str | Endpoint,
@@ -95,6 +100,7 @@ class RemoteTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Remot
         ndarray of shape (n_samples, n_features_out)
             Or what ``set_output`` asks for.
         """
+        self._validate_params()
         if distributed.engine_of(X):
             answer = {str(name): distributed.NUMBER for name in self.get_feature_names_out()}
             return self._distribute(X, "transform", answer)  # type: ignore[no-any-return] # the engine's frame

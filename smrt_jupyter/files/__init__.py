@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from contextlib import ExitStack, closing, contextmanager
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter import file_formats, scoring, wire
 from smrt_jupyter.endpoint import routing
+from smrt_jupyter.endpoint.bodies import writer
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.files import moments
 from smrt_jupyter.files.destination import Destination
@@ -23,6 +26,8 @@ from smrt_jupyter.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+
+    import pyarrow as pa
 
     from smrt_jupyter.answers import Answers, Untyped
     from smrt_jupyter.codecs.base import Writer
@@ -91,9 +96,11 @@ def predict_file(  # noqa: PLR0913 - each is one thing to say
         When rows failed: ``.failed_rows`` counts from the first row of the file, and ``.partial`` is the destination,
         None where it was not written, because the run could not go on or no row was answered.
     ValueError
-        When a column is not there or would be twice in the destination, or the destination is the source.
+        When a column is not there, is named twice or would be twice in the destination, or the destination is the
+        source.
     CodecError
-        When a column cannot be carried, or the file is neither Parquet nor CSV.
+        When there is no column to send, two have one name, or one cannot be carried; a file is neither Parquet nor
+        CSV, the source cannot be read, or nothing can be written where the destination is to be.
     JournalError
         When the journal is another run's, or rows of the file have changed since.
     """
@@ -104,15 +111,17 @@ def predict_file(  # noqa: PLR0913 - each is one thing to say
     if _place(source) == target:
         raise ValueError("The destination is the source: name another file.")
     file_formats.format_of(destination)
+    if isinstance(target, Path):
+        _check_folder(target)
     s3 = wire.beside(endpoint.target, "s3")
     with ExitStack() as stack:
         opener = _opener(source, s3, endpoint)
         found = file_formats.source(opener, source, header=header, remote=source.startswith("s3://"))
         stack.enter_context(closing(found))
-        scored = _Scored(endpoint, found, found.schema.names if columns is None else list(columns))
+        scored = _Scored(endpoint, found, source, found.schema.names if columns is None else list(columns))
         beside = found.schema.empty_table().select(_to_keep(keep, found.schema.names)).schema
         kept = None if journal is None else stack.enter_context(Journal.open(journal, scored.about()))
-        written = Destination(stack.enter_context(_draft(target)), destination, beside)
+        written = Destination(stack.enter_context(_draft(target, kept)), destination, beside)
         stack.enter_context(closing(written))
 
         def take(batch: Batch, found: Answers) -> None:
@@ -151,9 +160,25 @@ def _frugal(policy: Policy) -> Policy:
 
 
 def _opener(source: str, s3: wire.Target, endpoint: Endpoint) -> Callable[[], Any]:
-    if source.startswith("s3://"):
-        return lambda: S3File(source, s3, endpoint.policy)
-    return lambda: Path(source).open("rb")
+    def opened() -> Any:
+        try:
+            return S3File(source, s3, endpoint.policy) if source.startswith("s3://") else Path(source).open("rb")
+        except OSError as error:
+            raise _unusable(f"{source} cannot be read", error, "Check the name.") from error
+
+    return opened
+
+
+def _unusable(trouble: str, error: OSError, step: str) -> CodecError:
+    return CodecError(f"{trouble}: {error.strerror or error}.", next_step=step)
+
+
+def _check_folder(destination: Path) -> None:
+    """Refuse what would only be found when the source has been looked at, or all of it has been sent."""
+    if destination.is_dir():
+        raise CodecError(f"{destination} is a folder.", next_step="Name a file in it.")
+    if not destination.parent.is_dir():
+        raise CodecError(f"There is no folder {destination.parent}.", next_step="Make it, or name another.")
 
 
 def _place(file: str) -> str | Path:
@@ -173,13 +198,48 @@ def _to_keep(keep: Sequence[str], names: Sequence[str]) -> list[str]:
     return list(keep)
 
 
+def _check_to_send(columns: Sequence[str], schema: pa.Schema, file: str) -> None:
+    """Refuse what no request could carry; only columns that are sent have to be right."""
+    if not columns:
+        step = "Name those that the model takes in `columns`."
+        raise CodecError(f"No column of {file} is to be sent.", next_step=step)
+    kinds = {field.name: str(field.type) for field in schema}
+    seen: set[str] = set()
+    for name in columns:
+        if name not in kinds:
+            raise ValueError(f"The file has no column {name!r}; it has {', '.join(kinds)}.")
+        if name in seen:
+            raise ValueError(f"The column {name!r} is to be sent twice.")
+        seen.add(name)
+        # Text that is not UTF-8 is all that is read from CSV as bytes.
+        if kinds[name] == "binary" and file_formats.format_of(file) == "csv":
+            step = "Save it as UTF-8, or leave the column out with `columns`."
+            raise CodecError(f"{file} is not UTF-8.", column=name, next_step=step)
+
+
 @contextmanager
-def _draft(target: str | Path) -> Generator[Path, None, None]:
-    """Have a folder beside the destination, so that what is made there takes its place in one step."""
-    here = target.parent if isinstance(target, Path) else None
+def _draft(target: str | Path, journal: Journal | None) -> Generator[Path, None, None]:
+    """Have a folder beside the destination, so that what is made there takes its place in one step.
+
+    With a journal its name follows from both files. The run has the journal locked, so a folder of that name is what a
+    run has left that was killed; runs with other journals, or none, have folders of their own.
+    """
+    here = target.parent if isinstance(target, Path) else Path(tempfile.gettempdir())
     prefix = f".{Path(target).name}."
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=here, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    try:
+        if journal is None:
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=here))
+        else:
+            both = f"{target}\n{journal.path.resolve()}"
+            folder = here / f"{prefix}{hashlib.sha256(both.encode()).hexdigest()[:16]}"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise _unusable(f"Nothing can be written into {here}", error, "Name another folder.") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put(whole: Path, destination: Path) -> None:
@@ -201,13 +261,11 @@ def _failing(error: CodecError) -> Writer:
 class _Scored:
     """A source as a run's batches."""
 
-    def __init__(self, endpoint: Endpoint, source: file_formats.Source, columns: list[str]) -> None:
+    def __init__(self, endpoint: Endpoint, source: file_formats.Source, name: str, columns: list[str]) -> None:
         self._endpoint = endpoint
         self._source = source
         self._columns = columns
-        missing = [name for name in columns if name not in source.schema.names]
-        if missing:
-            raise ValueError(f"The file has no column {missing[0]!r}; it has {', '.join(source.schema.names)}.")
+        _check_to_send(columns, source.schema, name)
         self._codec = endpoint.codec_for(source.schema.empty_table().select(columns))
         self._most_precise = moments.most_precise(source, columns)
         self._tables: dict[Batch, Any] = {}
@@ -233,7 +291,7 @@ class _Scored:
                 start = rows.stop
                 bodies = ""
                 try:
-                    write = self._codec.writer(Table.of(moments.beside(chosen, self._most_precise)))
+                    write = writer(self._codec, Table.of(moments.beside(chosen, self._most_precise)))
                     bodies = "" if journal is None else fingerprint.of_bodies(write, len(table))
                 except CodecError as error:
                     if not rows.start:

@@ -7,16 +7,16 @@ which is the file itself; else the parts are gone through once more, a row group
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from smrt_jupyter.errors import AnswerError
 from smrt_jupyter.file_formats import NAME, format_of, named, need_arrow
+from smrt_jupyter.tables.answer_columns import arrow_array, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -42,7 +42,7 @@ class Destination:
         self._format = format_of(name)
         self._kept = kept
         self._answers: dict[str, pa.DataType] = {}
-        self._forms: dict[str, tuple[int, ...] | None] = {}
+        self._forms: dict[str | int, tuple[int, ...] | None] = {}
         self._parts: list[Path] = []
         self._schema: Any = None
         self._writer: Any = None
@@ -83,10 +83,15 @@ class Destination:
 
     def _as_before(self, answers: Answers) -> Answers:
         """Give answers the form of those before them; rows of a length are lists where others are of any length."""
-        fields: dict[str, Any] = answers if isinstance(answers, dict) else {"": answers}
+        fields: dict[Any, Any] = answers if isinstance(answers, dict) else {"": answers}
+        known_width = len(self._forms) if _have_no_names(self._forms) else 0
+        if known_width and isinstance(answers, np.ndarray) and answers.shape[1:] == (known_width,):
+            fields = {place: answers[:, place] for place in range(known_width)}  # one of them was text before
+        elif _have_no_names(fields) and self._forms.get("") == (len(fields),):
+            self._forms = dict.fromkeys(fields, ())  # one of them is text now
         if self._forms and ("" in self._forms) != ("" in fields):
             raise AnswerError("Some replies have named fields, and others have none.")
-        told: dict[str, Any] = {}
+        told: dict[Any, Any] = {}
         for field, part in fields.items():
             form = part.shape[1:] if isinstance(part, np.ndarray) else None
             known = self._forms.setdefault(field, form)
@@ -97,7 +102,7 @@ class Destination:
                 for place in range(known[0] if known else 0):
                     self._answers.pop(f"{field or NAME}_{place}", None)
             told[field] = part.tolist() if known is None and form is not None else part
-        return told if isinstance(answers, dict) else told.popitem()[1]
+        return told.popitem()[1] if "" in told else told
 
     def _meet(self, name: str, array: pa.Array, gaps: Sequence[range]) -> pa.Array:
         """Cast answers to the type that holds those before them, too."""
@@ -207,16 +212,12 @@ def _can_be_csv(kind: pa.DataType) -> bool:
 
 def _array(values: Any, gaps: Sequence[range]) -> pa.Array:
     """Take answers over, as text where Arrow has no type that holds them all."""
-    pa = need_arrow()
     mask = None
     if gaps and isinstance(values, np.ndarray) and values.dtype.kind == "f":  # elsewhere None stands for them already
         mask = np.zeros(len(values), bool)
         for gap in gaps:
             mask[gap.start : gap.stop] = True
-    try:
-        return pa.array(values, mask=mask)
-    except (pa.ArrowException, OverflowError):
-        return pa.array([_told(value) for value in list(values)], pa.string())
+    return arrow_array(values, mask)
 
 
 def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
@@ -238,6 +239,10 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(types.is_integer(kind) or types.is_floating(kind))
 
 
+def _have_no_names(fields: Mapping[Any, Any]) -> bool:
+    return bool(fields) and all(isinstance(field, int) for field in fields)
+
+
 def _cast(column: Any, wanted: pa.DataType) -> Any:
     """Cast a column; None where a value would change, as a whole number over 2**53 does in a float."""
     pa = need_arrow()
@@ -250,12 +255,5 @@ def _cast(column: Any, wanted: pa.DataType) -> Any:
 
 
 def _text(column: Any) -> pa.Array:
-    return need_arrow().array([_told(value) for value in column.to_pylist()], need_arrow().string())
-
-
-def _told(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    value = value.item() if isinstance(value, np.generic) else value
-    plain = isinstance(value, bool | int | float | list | dict)
-    return json.dumps(value, ensure_ascii=False, default=str) if plain else str(value)
+    cells = (None if value != value else as_text(value) for value in column.to_pylist())  # noqa: PLR0124 - NaN
+    return need_arrow().array(list(cells), need_arrow().string())

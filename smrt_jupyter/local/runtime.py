@@ -91,6 +91,8 @@ class Runtime:
         return f"<{type(self).__name__} {where} {self.region}>"
 
     def __enter__(self) -> Self:
+        if self._service is not None:
+            return self  # a second server would leave the first without anybody to stop it
         listener = socket.create_server((LOOPBACK, self._wanted_port), backlog=2048)
         # asyncio does so itself, but not for a socket whose protocol number is 0, as this one's is: without it a reply
         # in two writes waits 40 ms for the caller's delayed acknowledgement.
@@ -120,11 +122,11 @@ class Runtime:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        service = self._opened
-        self._server.stop()
-        self._thread.join()
-        service.close()
-        self._service = None
+        service, self._service = self._service, None
+        if service is not None:
+            self._server.stop()
+            self._thread.join()
+            service.close()
 
     @property
     def _opened(self) -> Service:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.core.magic_arguments import argument, argument_group, magic_arguments
 from traitlets import Bool, Unicode
 
 from smrt_jupyter.errors import CredentialsError, EndpointNotFound, OptionError, SmrtError
 from smrt_jupyter.magic import cell as cells
-from smrt_jupyter.magic import expressions, shortcuts
+from smrt_jupyter.magic import expressions
 from smrt_jupyter.magic.advice import ERROR_NAME, in_a_cell
+from smrt_jupyter.magic.names import Names
 from smrt_jupyter.magic.options import (
     ALONE,
     OF_TABLES,
@@ -27,6 +28,7 @@ from smrt_jupyter.magic.options import (
     ONLY_ASYNC,
     PLACE,
     PREVIEWS,
+    SHOWN,
     deed_of,
     did_you_mean,
     help_text,
@@ -38,14 +40,12 @@ from smrt_jupyter.magic.presenter import Presenter, listing, run_footer, stream_
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
 
     from IPython.core.completer import CompletionContext
     from IPython.core.interactiveshell import InteractiveShell
 
     from smrt_jupyter.endpoint import Endpoint
     from smrt_jupyter.magic.completion import Completer
-    from smrt_jupyter.reply import Reply
 
 
 class Stopped(KeyboardInterrupt):
@@ -77,6 +77,7 @@ class SageMakerMagics(Magics):
         self.completer: Completer | None = None
 
     @no_var_expand
+    @needs_local_scope
     @magic_arguments()
     @argument("endpoint", nargs="?", help="name of an endpoint or a shortcut, or a variable that holds an Endpoint")
     @argument_group("What is sent, and what comes of it")
@@ -123,50 +124,58 @@ class SageMakerMagics(Magics):
     @argument("--request-ttl-seconds", type=int)
     @argument("--invocation-timeout-seconds", type=int)
     @line_cell_magic
-    def sagemaker(self, line: str, cell: str | None = None) -> Any:
+    def sagemaker(self, line: str, cell: str | None = None, local_ns: Any = None) -> Any:
         """Ask an Amazon SageMaker endpoint.
 
         ``%%sagemaker ENDPOINT`` sends the cell; ``%sagemaker ENDPOINT --data NAME`` sends a variable, a table of any
         size in as many requests as it takes. The value is returned, too: ``x = %sagemaker …``.
         """
+        names = Names.of(self.shell, local_ns)
         try:
-            return self._do(line, cell)
+            return self._do(line, cell, names)
         except SmrtError as error:
             self.shell.user_ns[ERROR_NAME] = error
             error.next_step = in_a_cell(error.next_step, known(parser()))
             if isinstance(error, EndpointNotFound | CredentialsError) and error.endpoint:
-                meant = did_you_mean(error.endpoint, {each.name for each in self._endpoints()} - {error.endpoint})
+                meant = did_you_mean(error.endpoint, {each.name for each in names.endpoints()} - {error.endpoint})
                 error.next_step = f"{meant} {error.next_step}".strip()
             raise
         except KeyboardInterrupt:
             raise Stopped from None
 
+    @property
+    def _usual(self) -> dict[str, str]:
+        return {place: getattr(self, place) for place in PLACE}
+
     # -- from the line to a deed ----------------------------------------------------------------------------------
 
-    def _do(self, line: str, cell: str | None) -> Any:
+    def _do(self, line: str, cell: str | None, names: Names) -> Any:
         told = parse(parser(), line, UsageError)
         if told.help or not (line.strip() or (cell or "").strip()):
             print(help_text(parser()))  # noqa: T201 - what a person asked to read
             return None
         deed = deed_of(told)
         if deed in ALONE:
-            return self._about(deed, told)
-        endpoint = self._endpoint(told)
-        if deed == "async" and told.input_location:
-            return self._give(told, self._submit(endpoint, None, told))
-        data, expression, sent_as = self._data(told, cell, endpoint)
-        if sent_as:
-            endpoint = endpoint.replace(content_type=sent_as)
+            return self._about(deed, told, names)
+        endpoint = names.endpoint(told, self._usual, self.shortcuts)
+        data, expression = None, ""
+        if not told.input_location:
+            data, expression, sent_as = self._data(told, cell, endpoint, names)
+            endpoint = endpoint.replace(content_type=sent_as) if sent_as else endpoint
         if deed in PREVIEWS:
             return self._preview(deed, endpoint, data, expression, told)
         return self._send(deed, endpoint, data, told)
 
-    def _about(self, deed: str, told: argparse.Namespace) -> Any:
+    def _about(self, deed: str, told: argparse.Namespace, names: Names) -> Any:
         """Do what needs no data."""
         if deed == "list":
-            return self._list(told)
-        endpoint = self._endpoint(told, needed=deed == "describe")
-        return endpoint.describe() if deed == "describe" else self._panel(endpoint)
+            return self._list(told, names)
+        endpoint = names.endpoint(told, self._usual, self.shortcuts, needed=deed == "describe")
+        if deed == "describe":
+            return endpoint.describe()
+        from smrt_jupyter.panel import EndpointPanel
+
+        return EndpointPanel(endpoint)
 
     def _preview(self, deed: str, endpoint: Endpoint, data: Any, expression: str, told: argparse.Namespace) -> Any:
         """Do what sends nothing."""
@@ -176,55 +185,26 @@ class SageMakerMagics(Magics):
             return dry_run(endpoint, data, one_request=told.raw)
         from smrt_jupyter import display
         from smrt_jupyter.as_code import as_code, literal
+        from smrt_jupyter.magic.shown import verb_of
 
+        verb = verb_of(told, endpoint, _model_column(told, data), in_chunks=_goes_in_chunks(data, told))
         how = {"fields_told": expressions.of_fields(endpoint, told), "out": told.out, "one_request": told.raw}
-        code = as_code(endpoint, data, expression or literal(data), **how)
+        written = "" if told.input_location else expression or literal(data)
+        code = as_code(endpoint, data, written, verb=verb, **how)
         return self.presenter.present(code, lambda: display.bundle(code, ""))
 
     def _send(self, deed: str, endpoint: Endpoint, data: Any, told: argparse.Namespace) -> Any:
-        from smrt_jupyter.tables import is_table
-
         if deed == "stream":
             return self._stream(endpoint, data, told)
         if deed == "async":
             return self._give(told, self._submit(endpoint, data, told))
-        in_chunks = is_table(data) and not told.raw
-        for name in OF_TEXT if in_chunks else OF_TABLES:
-            if getattr(told, name):
-                beside = "a table" if in_chunks else "one request of something that is no table"
-                raise OptionError(f"{option(name)} means nothing for {beside}.", next_step="Leave it out.")
-        if in_chunks:
+        if _goes_in_chunks(data, told):
             return self._score(endpoint, data, told)
         return self._ask(endpoint, data, told)
 
-    def _endpoint(self, told: argparse.Namespace, *, needed: bool = True) -> Endpoint:
-        from smrt_jupyter.endpoint import Endpoint
-
-        name = told.endpoint or ""
-        if needed and not name:
-            raise OptionError("No endpoint is named.", next_step="Write its name first: `%sagemaker NAME …`.")
-        named = self.shell.user_ns.get(name)
-        if isinstance(named, Endpoint):
-            endpoint = named
-        else:
-            endpoint = shortcuts.endpoint(name, self.shortcuts)
-            known = next((each for each in self._endpoints() if each.name == endpoint.name), self)
-            usual = {place: getattr(known, place) for place in PLACE}
-            endpoint = endpoint.replace(
-                **{place: value for place, value in usual.items() if value and getattr(endpoint, place) is None}
-            )
-        fields = set(Endpoint.__dataclass_fields__) - {"name"}
-        changes = {name: value for name, value in vars(told).items() if name in fields and value is not None}
-        changes |= {name: self._evaluate(name, word) for name, word in expressions.types(told).items()}
-        return endpoint.replace(**changes) if changes else endpoint
-
-    def _endpoints(self) -> list[Endpoint]:
-        """Give those that the notebook's variables hold: an endpoint is where the one of its name is."""
-        from smrt_jupyter.endpoint import Endpoint
-
-        return [each for each in list(self.shell.user_ns.values()) if isinstance(each, Endpoint)]
-
-    def _data(self, told: argparse.Namespace, cell: str | None, endpoint: Endpoint) -> tuple[Any, str, str | None]:
+    def _data(
+        self, told: argparse.Namespace, cell: str | None, endpoint: Endpoint, names: Names
+    ) -> tuple[Any, str, str | None]:
         """Give what is to be sent, the expression for it, and the content type that a cell's text has."""
         text = (cell or "").strip("\r\n")
         if told.data and text.strip():
@@ -235,51 +215,39 @@ class SageMakerMagics(Magics):
             if told.data.startswith(("file://", "fileb://")):
                 path = Path(told.data.partition("://")[2]).expanduser()
                 return path, f"Path({str(path)!r})", None
-            return self._evaluate("data", told.data), told.data, None
+            return names.evaluate("data", told.data), told.data, None
         if not text.strip():
             raise OptionError(
                 "There is nothing to send.",
                 next_step="Name it with `--data NAME`, or write it into a `%%sagemaker` cell.",
             )
         if told.expand:
-            text = cells.expand(text, self.shell.user_ns)
+            text = cells.expand(text, names.here, names.hidden)
         value, content_type = cells.payload(text, endpoint.content_type, endpoint.template)
         return value, "", content_type
-
-    def _evaluate(self, name: str, expression: str) -> Any:
-        shell = self.shell
-        return expressions.evaluate(name, expression, shell.user_global_ns, shell.user_ns, shell.user_ns_hidden)
 
     # -- deeds ----------------------------------------------------------------------------------------------------
 
     def _score(self, endpoint: Endpoint, table: Any, told: argparse.Namespace) -> Any:
         from smrt_jupyter import display
-        from smrt_jupyter.tables import Table
 
-        column = told.target_model_column
-        if column is not None:  # a column may be named by a number, and a word of the line is none
-            column = next((name for name in Table.of(table).columns or () if str(name) == column), column)
         answers, report = endpoint.score(
             table,
             progress=self.progress,
             journal=told.journal,
-            target_model_column=column,
+            target_model_column=_model_column(told, table),
             asynchronous=True if told.s3_input else None,
             s3_input_prefix=told.s3_input,
         )
         return self._give(told, answers, lambda: display.bundle(answers, run_footer(report)))
 
     def _ask(self, endpoint: Endpoint, data: Any, told: argparse.Namespace) -> Any:
-        reply = endpoint.invoke(data)
-        value = reply.body if told.raw else reply.value
-        return self._give(told, value, lambda: self._look(value, reply, told))
-
-    def _look(self, value: Any, reply: Reply, told: argparse.Namespace) -> dict[str, Any]:
         from smrt_jupyter import display
 
-        if told.markdown and isinstance(value, str):
-            return display.markdown(value, reply.footer())
-        return display.bundle(value, reply.footer())
+        reply = endpoint.invoke(data)
+        value: Any = reply.body if told.raw else reply.value
+        look = display.markdown if told.markdown and isinstance(value, str) else display.bundle
+        return self._give(told, value, lambda: look(value, reply.footer()))
 
     def _stream(self, endpoint: Endpoint, data: Any, told: argparse.Namespace) -> Any:
         from smrt_jupyter import display
@@ -301,22 +269,15 @@ class SageMakerMagics(Magics):
         members = {name: getattr(told, name) for name in ONLY_ASYNC}
         return endpoint.invoke_async(data, s3_input_prefix=told.s3_input, **members)
 
-    def _list(self, told: argparse.Namespace) -> Any:
+    def _list(self, told: argparse.Namespace, names: Names) -> Any:
         from smrt_jupyter.endpoint import Endpoint
 
-        named = self.shell.user_ns.get(told.endpoint or "")
+        named = names.get(told.endpoint)
         if told.endpoint and not isinstance(named, Endpoint):
             raise OptionError(f"--list takes no endpoint; {told.endpoint} is one word too many.")
-        place = {
-            each: getattr(told, each) or getattr(named, each, None) or getattr(self, each) or None for each in PLACE
-        }
+        place = {each: getattr(told, each) or getattr(named, each, None) or self._usual[each] or None for each in PLACE}
         listed = Endpoint.list(**place)
         return self.presenter.present(listed, lambda: listing(listed))
-
-    def _panel(self, endpoint: Endpoint) -> Any:
-        from smrt_jupyter.panel import EndpointPanel
-
-        return EndpointPanel(endpoint)
 
     def _give(self, told: argparse.Namespace, value: Any, look: Any = None) -> Any:
         """Store a value, or return it with its looks."""
@@ -336,13 +297,34 @@ class SageMakerMagics(Magics):
             from smrt_jupyter.magic.completion import Completer
 
             self.completer = Completer(parser())
-        usual = {place: getattr(self, place) for place in PLACE}
-        found = self.completer.complete(context.text_until_cursor, self.shell.user_ns, usual, self.shortcuts)
+        found = self.completer.complete(context.text_until_cursor, self.shell.user_ns, self._usual, self.shortcuts)
         if found is None:
             return SimpleMatcherResult(completions=[])
         fragment, choices = found
         completions = [SimpleCompletion(text, type=kind) for text, kind in choices]
         return SimpleMatcherResult(completions=completions, matched_fragment=fragment, suppress=True, ordered=True)
+
+
+def _goes_in_chunks(data: Any, told: argparse.Namespace) -> bool:
+    """Tell whether data is scored, and refuse options that then, or else, mean nothing."""
+    from smrt_jupyter.tables import is_table
+
+    if any(getattr(told, deed) for deed in SHOWN):
+        return False
+    in_chunks = is_table(data) and not told.raw
+    for name in OF_TEXT if in_chunks else OF_TABLES:
+        if getattr(told, name):
+            beside = "a table" if in_chunks else "one request of something that is no table"
+            raise OptionError(f"{option(name)} means nothing for {beside}.", next_step="Leave it out.")
+    return in_chunks
+
+
+def _model_column(told: argparse.Namespace, table: Any) -> Any:
+    """Give the column that names the models; it may be called by a number, and a word of the line is none."""
+    from smrt_jupyter.tables import Table
+
+    named = told.target_model_column
+    return next((name for name in Table.of(table).columns or () if str(name) == named), named) if named else None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -364,6 +346,7 @@ def load(shell: InteractiveShell) -> None:
     unload(shell)
     magics = SageMakerMagics(shell)
     shell.register_magics(magics)
+    shell.input_transformers_cleanup.append(cells.as_line_magic)
     if shell.Completer is not None:
         shell.Completer.custom_matchers.append(magics.complete)
 
@@ -372,12 +355,13 @@ def unload(shell: InteractiveShell) -> None:
     """Take the magics out of a shell, with everything that came with them."""
     for magics in [each for each in shell.configurables if isinstance(each, SageMakerMagics)]:
         magics.presenter.close()
+        shell.input_transformers_cleanup.remove(cells.as_line_magic)
         shell.configurables.remove(magics)
         shell.magics_manager.registry.pop(SageMakerMagics.__name__, None)
         for kind in ("line", "cell"):
-            found: Mapping[str, Any] = shell.magics_manager.magics[kind]
+            found: dict[str, Any] = shell.magics_manager.magics[kind]
             if getattr(found.get("sagemaker"), "__self__", None) is magics:
-                shell.magics_manager.magics[kind].pop("sagemaker")
+                found.pop("sagemaker")
         if shell.Completer is not None and magics.complete in shell.Completer.custom_matchers:
             shell.Completer.custom_matchers.remove(magics.complete)
 

@@ -7,16 +7,38 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter.errors import OptionError
-from smrt_jupyter.magic.options import did_you_mean
+from smrt_jupyter.magic.options import did_you_mean, written
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 JSON_BEGINS = ("{", "[", '"')
 
-# A string of JSON, or a place for a name: so it is known on which side of the quotes a place is.
-_STRING_OR_PLACE = re.compile(r'"(?:\\.|[^"\\])*"|\{\{\s*(?P<name>\w+)\s*\}\}', re.DOTALL)
+# A string of JSON, or a place for a name: so it is known on which side of the quotes a place is. Outside of them JSON
+# has no braces in pairs, so others than a name's were meant as a place, too.
+_STRING_OR_PLACE = re.compile(r'"(?:\\.|[^"\\])*"|\{\{\s*(?P<name>\w+)\s*\}\}|(?P<other>\{\{[^{}]*\}\})', re.DOTALL)
 _PLACE = re.compile(r"\{\{\s*(?P<name>\w+)\s*\}\}")
+
+
+def as_line_magic(lines: list[str]) -> list[str]:
+    """Take a cell magic without a cell for the line magic: IPython itself runs none, whatever its options are.
+
+    Parameters
+    ----------
+    lines : list of str
+        What stands in the cell, as IPython's transformers have it.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> as_line_magic(["%%sagemaker --list"]), as_line_magic(["%%sagemaker churn", "1,2"])
+    (['%sagemaker --list'], ['%%sagemaker churn', '1,2'])
+    """
+    alone = lines and lines[0].split()[:1] == ["%%sagemaker"] and not "".join(lines[1:]).strip()
+    return [lines[0].replace("%%", "%", 1), *lines[1:]] if alone else lines
 
 
 def content_type(text: str) -> str:
@@ -115,7 +137,7 @@ def _is_number(field: str) -> bool:
     return True
 
 
-def expand(text: str, namespace: Mapping[str, Any]) -> str:
+def expand(text: str, namespace: Mapping[str, Any], hidden: Container[str] = ()) -> str:
     r"""Put values into the places ``{{name}}`` of a text.
 
     Parameters
@@ -124,6 +146,8 @@ def expand(text: str, namespace: Mapping[str, Any]) -> str:
         What stands in the cell.
     namespace : mapping of str to object
         Where the names are looked up.
+    hidden : container of str, optional
+        Those that nobody has written, which cannot have been meant.
 
     Returns
     -------
@@ -134,28 +158,34 @@ def expand(text: str, namespace: Mapping[str, Any]) -> str:
     Raises
     ------
     OptionError
-        For a name that there is not.
+        For a name that there is not, and in JSON for a place that holds no name.
 
     Examples
     --------
     >>> expand('{"text": "Say {{word}}", "rows": {{rows}}}', {"word": 'a "b"', "rows": [1, None]})
     '{"text": "Say a \\"b\\"", "rows": [1, null]}'
     """
+
+    def look_up(name: str) -> Any:
+        if name not in namespace:
+            meant = did_you_mean(name, written(namespace, hidden))
+            raise OptionError(f"The cell names {{{{{name}}}}}, which is not defined.{meant}")
+        return namespace[name]
+
     if text[:1] not in JSON_BEGINS:
-        return _PLACE.sub(lambda place: str(_look_up(place["name"], namespace)), text)
+        return _PLACE.sub(lambda place: str(look_up(place["name"])), text)
 
     def put(found: re.Match[str]) -> str:
+        if found["other"]:
+            raise OptionError(
+                f"The cell has {found[0]}, and --expand replaces names alone.",
+                next_step="Give the value a name in a cell before this one, and write that name.",
+            )
         if found["name"]:
-            return _as_json(found["name"], _look_up(found["name"], namespace))
-        return _PLACE.sub(lambda place: json.dumps(str(_look_up(place["name"], namespace)))[1:-1], found[0])
+            return _as_json(found["name"], look_up(found["name"]))
+        return _PLACE.sub(lambda place: json.dumps(str(look_up(place["name"])))[1:-1], found[0])
 
     return _STRING_OR_PLACE.sub(put, text)
-
-
-def _look_up(name: str, namespace: Mapping[str, Any]) -> Any:
-    if name not in namespace:
-        raise OptionError(f"The cell names {{{{{name}}}}}, which is not defined.{did_you_mean(name, namespace)}")
-    return namespace[name]
 
 
 def _as_json(name: str, value: Any) -> str:

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter.content_types import BUILT_IN
+from smrt_jupyter.content_types import NAMES
 from smrt_jupyter.errors import SmrtError
 from smrt_jupyter.magic import shortcuts
 from smrt_jupyter.magic.options import PLACE
@@ -185,7 +185,9 @@ class Completer:
         if wanted is None:
             choices = [] if fragment and not fragment.startswith("-") else self._options(words)
             if not told.get("endpoint") and not fragment.startswith("-"):
-                choices = self._endpoints(told, namespace, usual, shortcuts_file)
+                # Of a matcher that offers nothing IPython takes no word that others are to be silent: without names, as
+                # at the first Tab of a kernel, it would offer Python's.
+                choices = self._endpoints(told, namespace, usual, shortcuts_file) or self._options(words)
         else:
             choices = self._values(wanted, told, namespace, usual, shortcuts_file)
         kept = [choice for choice in choices if choice[0].startswith(fragment)]
@@ -250,7 +252,7 @@ class Completer:
         if description is not None:
             declared = description.content_types if wanted == "content_type" else description.accepts
         loaded = known() if "smrt_jupyter.codecs" in sys.modules else None
-        names = [each for each in BUILT_IN if not each.endswith("/*")] if loaded is None else loaded.CONTENT_TYPES
+        names = NAMES if loaded is None else loaded.CONTENT_TYPES
         return [(name, "value") for name in (*declared, *names)]
 
     def _endpoints(

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter.errors import OptionError, SmrtError
-from smrt_jupyter.magic.options import did_you_mean, option
+from smrt_jupyter.magic.options import did_you_mean, option, written
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -47,7 +47,7 @@ def evaluate(
         raise
     except Exception as error:
         meant = error.name if isinstance(error, NameError) else None
-        close = did_you_mean(meant, [each for each in here if each not in hidden]) if meant else ""
+        close = did_you_mean(meant, written(here, hidden)) if meant else ""
         raise OptionError(
             f"{option(name)} {expression}: {type(error).__name__}: {error}.{_type_meant(name, expression) or close}",
             next_step="It is evaluated as Python"

@@ -6,13 +6,15 @@ import difflib
 import keyword
 import re
 import textwrap
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from smrt_jupyter.errors import OptionError
+from smrt_jupyter.policy import Policy
 
 if TYPE_CHECKING:
     from argparse import Action, ArgumentParser, Namespace, _ArgumentGroup
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
 # What argparse complains of, as a person would say it.
 _COMPLAINTS = (
@@ -30,6 +32,7 @@ PLACE = ("region", "profile", "endpoint_url")
 DEEDS = ("stream", "async", "dry_run", "code", "describe", "list", "panel")
 ALONE = ("describe", "list", "panel")
 PREVIEWS = ("dry_run", "code")
+SHOWN = ("stream", "async")  # what --code may stand beside, and then shows
 OF_TEXT = ("markdown",)
 OF_TABLES = ("journal", "target_model_column", "s3_input")
 ONLY_ASYNC = (
@@ -121,9 +124,52 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {close[0]}?" if close else ""
 
 
+def written(names: Iterable[str], hidden: Container[str]) -> list[str]:
+    """Leave out the names that nobody has written, and so nobody can have meant.
+
+    Parameters
+    ----------
+    names : iterable of str
+        All that there are.
+    hidden : container of str
+        IPython's own, such as ``open``; those that begin with an underscore are its own, too.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> written(["customers", "open", "_1"], {"open"})
+    ['customers']
+    """
+    return [name for name in names if name not in hidden and not name.startswith("_")]
+
+
 def option(name: str) -> str:
     """Write a name as the option that it is: ``dry_run`` as ``--dry-run``."""
     return "--" + name.replace("_", "-")
+
+
+def as_words(options: Iterable[str]) -> dict[str, str]:
+    """Say what parameters are called on a line, those of `Policy` as well, for :func:`smrt_jupyter.errors.reworded`.
+
+    Parameters
+    ----------
+    options : iterable of str
+        Those that there are.
+
+    Returns
+    -------
+    dict of str to str
+
+    Examples
+    --------
+    >>> list(as_words(["--read-timeout"]))
+    ['`read_timeout`', '`Policy(read_timeout=...)`', '`Policy(read_timeout=True)`']
+    """
+    forms = ("`{}`", "`Policy({}=...)`", "`Policy({}=True)`")
+    return {form.format(each[2:].replace("-", "_")): f"`{each}`" for each in options for form in forms}
 
 
 def with_hyphens(word: str) -> str:
@@ -161,7 +207,7 @@ def parse(parser: ArgumentParser, line: str, misuse: type[Exception]) -> Namespa
     if unknown:
         word = unknown[0].partition("=")[0]
         if word.startswith("-"):
-            raise OptionError(f"There is no option {word}.{did_you_mean(word, known(parser))}")
+            raise _no_option(word, known(parser))
         raise OptionError(
             f"{word} is one word too many: {told.endpoint} is the endpoint.",
             next_step=f"What is sent is named with `--data {word}`.",
@@ -170,6 +216,19 @@ def parse(parser: ArgumentParser, line: str, misuse: type[Exception]) -> Namespa
         if value == "":
             raise OptionError(f"{option(name)} has no value.")
     return told
+
+
+def _no_option(word: str, options: list[str]) -> OptionError:
+    of_policy = {option(each.name): each.name for each in fields(Policy)}
+    meant = did_you_mean(word, [*options, *of_policy])
+    field = next((name for each, name in of_policy.items() if meant.endswith(f" {each}?")), None)
+    if field is None:
+        return OptionError(f"There is no option {word}.{meant}")
+    return OptionError(
+        f"There is no option {word}; `Policy` has `{field}`.",
+        next_step="Set it in the table [NAME.policy] of smrt-jupyter.toml, or name a variable that holds "
+        f"`Endpoint(..., policy=Policy({field}=...))`.",
+    )
 
 
 def _said(complaint: str) -> str:
@@ -248,17 +307,18 @@ def deed_of(told: Namespace) -> str:
         For options that exclude one another.
     """
     named = [deed for deed in DEEDS if getattr(told, deed)]
-    if len(named) > 1:
+    shown = named[0] if len(named) > 1 and named[0] in SHOWN and named[1:] == ["code"] else ""
+    if len(named) > 1 and not shown:
         raise OptionError(f"{option(named[0])} and {option(named[1])} exclude one another.")
-    deed = named[0] if named else ""
+    deed = shown or (named[0] if named else "")
     unused = {
         "out": deed in {"dry_run", *ALONE},
         "markdown": deed not in {"", "stream"} or told.raw or told.out,
         "raw": deed in {"stream", "async", *ALONE},
         "expand": deed in ALONE,
         "data": deed in ALONE or (deed == "async" and told.input_location),
-        **dict.fromkeys(OF_TABLES, deed or told.raw),
-        "s3_input": deed not in {"", "async"} or told.raw,
+        **dict.fromkeys(OF_TABLES, deed not in {"", "code"} or told.raw),
+        "s3_input": deed not in {"", "code", "async"} or told.raw,
         **dict.fromkeys(ONLY_ASYNC, deed != "async"),
     }
     for name, is_unused in unused.items():
@@ -269,4 +329,4 @@ def deed_of(told: Namespace) -> str:
             raise OptionError(f"{option(name)} means nothing beside {beside}.", next_step="Leave one of them out.")
     if told.out and (not told.out.isidentifier() or keyword.iskeyword(told.out)):
         raise OptionError(f"--out {told.out} is no name that Python could use.")
-    return deed
+    return "code" if shown else deed

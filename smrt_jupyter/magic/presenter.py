@@ -109,17 +109,18 @@ class Presenter:
 
 def run_footer(report: RunReport) -> str:
     """Say in one line what a run over a table did."""
-    told = [f"{report.rows:,} {'row' if report.rows == 1 else 'rows'}"]
+    from smrt_jupyter.display import counted
+
+    told = [counted(report.rows, "row")]
     if report.rows_resumed:
         told.append(f"{report.rows_resumed:,} from the journal")
     told += [
-        f"{report.replies:,} {'request' if report.replies == 1 else 'requests'}",
+        counted(report.replies, "request"),
         _duration(report.elapsed),
         f"{report.bytes_sent:,} bytes sent",
     ]
     if report.retries:
-        retries = report.retries.total()
-        told.append(f"{retries:,} {'retry' if retries == 1 else 'retries'}")
+        told.append(counted(report.retries.total(), "retry", "retries"))
     return " · ".join(told)
 
 
@@ -146,7 +147,7 @@ def listing(endpoints: pd.DataFrame) -> Bundle:
         return display.bundle("There are no endpoints in this region of the account.", "")
     moments = ("created", "modified")
     told = endpoints.assign(**{name: [f"{at:%Y-%m-%d %H:%M %Z}".strip() for at in endpoints[name]] for name in moments})
-    footer = f"{count:,} {'endpoint' if count == 1 else 'endpoints'}"
+    footer = display.counted(count, "endpoint")
     shown = display.bundle(told, footer)
     return shown | {"text/plain": display.clean(f"{told.to_string(max_rows=LISTED)}\n{footer}")}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from smrt_jupyter import codecs, control_plane, errors
+from smrt_jupyter import codecs, control_plane, display, errors
 from smrt_jupyter.tables import is_table
 
 if TYPE_CHECKING:
@@ -244,5 +244,5 @@ def _text(value: Any) -> str:
 def _size(table: Any) -> str:
     """Say how large a table is."""
     rows, *columns = getattr(table, "shape", None) or (len(table),)
-    told = f"{rows:,} {'row' if rows == 1 else 'rows'}"
-    return f"{told}, {columns[0]:,} {'column' if columns[0] == 1 else 'columns'}" if columns else told
+    told = display.counted(rows, "row")
+    return f"{told}, {display.counted(columns[0], 'column')}" if columns else told

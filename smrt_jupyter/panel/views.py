@@ -59,7 +59,7 @@ def pace_of(run: Run) -> dict[str, Any] | None:
         if now.seconds_left is not None:
             told.append(f"{told_seconds(now.seconds_left)} left")
     if now.retries:
-        told.append(f"{now.retries:,} {'retry' if now.retries == 1 else 'retries'}")
+        told.append(display.counted(now.retries, "retry", "retries"))
     return {"done": now.rows_done, "total": now.rows, "pace": " · ".join(told)}
 
 

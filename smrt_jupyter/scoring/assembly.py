@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smrt_jupyter.answers.cells import is_nothing, narrow
 from smrt_jupyter.answers.untyped import Text, Untyped, are_of_one_type, as_text
 from smrt_jupyter.errors import AnswerError
 from smrt_jupyter.scoring.chunks import missing
+from smrt_jupyter.tables import are_positions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from smrt_jupyter.answers import Answers
+    from smrt_jupyter.tables import Array
 
 EXACT_IN_FLOAT = 2**53
 LACK = {"O": None, "M": np.datetime64("nat"), "m": np.timedelta64("nat")}
@@ -43,7 +46,7 @@ class Assembly:
     def __init__(self, rows: int) -> None:
         self._rows = rows
         self._placed: dict[range, np.dtype[Any] | None] = {}
-        self._nulls: list[range] = []
+        self._nothing: dict[range, list[Any]] = {}
         self._untyped = True
         self._texts: dict[range, Text] = {}
         self._order: dict[str, tuple[int, int]] = {}
@@ -62,27 +65,26 @@ class Assembly:
         Raises
         ------
         AnswerError
-            When this chunk's answers are of another shape than those of the chunks before it.
+            When this chunk's answers are of another shape than those of the chunks before it, and of a type that one
+            reply could not have had both in. What JSON can have is a list.
         """
         self._untyped &= isinstance(part, Untyped)
-        read = part if isinstance(part, Untyped) else Untyped(part)
-        read = self._in_fields(read) if self._untyped else read
-        part = read.answers
-        if isinstance(part, list) and all(cell is None for cell in part):
-            self._nulls.append(rows)  # which says nothing of a type
+        read = self._apart(part) if isinstance(part, Untyped) else part
+        if isinstance(read, list) and all(map(is_nothing, read)):
+            self._nothing[rows] = read  # which says nothing of a type
             return
-        if isinstance(part, dict):
+        if self._untyped:
+            self._refuse_another_shape(read)
+        if isinstance(read, dict) and (self._whole is None or isinstance(self._whole, dict)):
             self._place_fields(rows, read)
-        elif isinstance(self._whole, dict):
-            raise AnswerError("This reply has no named fields, and replies before it had.")
-        elif isinstance(part, np.ndarray) and not isinstance(self._whole, list):
-            self._place_array(rows, part)
+        elif isinstance(read, np.ndarray) and self._are_arrays_like(read):
+            self._place_array(rows, read)
         else:
             self._whole = whole = self._as_list()
-            whole[rows.start : rows.stop] = part.tolist() if isinstance(part, np.ndarray) else part
-        self._placed[rows] = part.dtype if isinstance(part, np.ndarray) else None
-        if read.text is not None:
-            self._texts[rows] = read.text
+            whole[rows.start : rows.stop] = _listed(read)
+        self._placed[rows] = read.dtype if isinstance(read, np.ndarray) else None
+        if isinstance(part, Untyped) and part.text is not None and not isinstance(read, dict):
+            self._texts[rows] = part.text
 
     def missing(self) -> list[range]:
         """Say which rows nothing was placed in.
@@ -91,7 +93,7 @@ class Assembly:
         -------
         list of range
         """
-        return self._gaps([*self._placed, *self._nulls])
+        return self._gaps([*self._placed, *self._nothing])
 
     def finish(self) -> Answers:
         """Give the whole; where nothing was placed, NaN, NaT or None.
@@ -100,28 +102,39 @@ class Assembly:
         -------
         ndarray, list or dict of them
         """
-        if self._whole is None:
-            return [None] * self._rows if self._nulls else np.full(self._rows, np.nan)
+        if self._whole is None and not self._nothing:
+            return np.full(self._rows, np.nan)
         if isinstance(self._whole, dict):
             # In the order of the rows, for that of the replies is chance's.
             names = sorted(self._whole, key=self._order.__getitem__)
-            found: dict[str, Any] = {name: self._whole[name].finish() for name in names}
-            return found
-        if isinstance(self._whole, np.ndarray):
-            kind = self._whole.dtype.kind
-            if kind == "O" or (self._nulls and kind in "iub"):  # a whole number stays one beside a null
-                self._whole = self._as_list()
-        if isinstance(self._whole, list):
-            if self._untyped and not are_of_one_type(self._whole):
-                self._whole = self._as_text(self._whole)
-            return self._whole
-        gaps = self._gaps(self._placed)
-        if gaps:
-            self._whole = _able_to_miss(self._whole, self._placed)
-            lack = LACK.get(self._whole.dtype.kind, np.nan)
+            fields: Any = narrow({name: self._whole[name].finish() for name in names})
+            if self._untyped and isinstance(fields, dict) and are_positions(fields):
+                return dict(enumerate(fields.values()))  # type: ignore[arg-type] # columns that nobody has named
+            return fields  # type: ignore[no-any-return] # a form of answers
+        if not isinstance(self._whole, np.ndarray) or self._is_a_list():
+            return self._finished_list()
+        whole: np.ndarray[Any, Any] = narrow(self._whole)
+        if gaps := self._gaps(self._placed):
+            whole = _able_to_miss(whole, exact=whole.dtype.kind in "iu" and self._are_exact_in_float(whole))
             for rows in gaps:
-                self._whole[rows.start : rows.stop] = lack
-        return self._whole
+                whole[rows.start : rows.stop] = LACK.get(whole.dtype.kind, np.nan)
+        return whole
+
+    def _is_a_list(self) -> bool:
+        """Say whether an array cannot hold what is nothing beside it, as one reply for all rows would have it."""
+        whole: Any = self._whole
+        if whole.dtype.kind == "O" or any(isinstance(cell, list) for cells in self._nothing.values() for cell in cells):
+            return True
+        return bool(self._nothing) and not (whole.dtype.kind in "iufc" and self._are_exact_in_float(whole))
+
+    def _finished_list(self) -> list[Any]:
+        whole = self._as_list()
+        for rows, cells in self._nothing.items():
+            whole[rows.start : rows.stop] = cells
+        return self._as_text(whole) if self._untyped and not are_of_one_type(whole) else whole
+
+    def _are_exact_in_float(self, whole: np.ndarray[Any, Any]) -> bool:
+        return all(_is_exact_in_float(whole[rows.start : rows.stop]) for rows in self._placed)
 
     def _gaps(self, filled: Iterable[range]) -> list[range]:
         return missing([range(self._rows)], sorted(filled, key=lambda rows: rows.start))
@@ -133,6 +146,12 @@ class Assembly:
         if isinstance(self._whole, np.ndarray):
             for done, dtype in self._placed.items():
                 whole[done.start : done.stop] = self._whole[done.start : done.stop].astype(dtype).tolist()
+        if isinstance(self._whole, dict):
+            fields = {name: field._as_list() for name, field in self._whole.items()}  # noqa: SLF001 - one of these
+            for done in self._placed:
+                whole[done.start : done.stop] = _listed(
+                    {name: cells[done.start : done.stop] for name, cells in fields.items()}
+                )
         return whole
 
     def _as_text(self, cells: list[Any]) -> list[str | None]:
@@ -143,50 +162,53 @@ class Assembly:
                 whole[rows.start : rows.stop] = kept
         return whole
 
-    def _in_fields(self, read: Untyped) -> Untyped:
-        """Take matrices apart, this one or those before it, where another chunk has text in one of its columns."""
+    def _apart(self, read: Untyped) -> Answers | dict[str, Untyped]:
+        """Take fields apart, and matrices, this one or those before it, where another chunk has text in a column."""
         part, whole = read.answers, self._whole
-        if isinstance(part, np.ndarray) and isinstance(whole, dict) and part.shape[1:] == (len(whole),):
-            return read.in_fields()
-        if isinstance(part, dict) and isinstance(whole, np.ndarray) and whole.shape[1:] == (len(part),):
-            self._whole = None
-            for rows in self._placed:
-                before = Untyped(whole[rows.start : rows.stop], self._texts.get(rows))
-                self._place_fields(rows, before.in_fields())
-        return read
+        if isinstance(part, dict):
+            if self._untyped and isinstance(whole, np.ndarray) and whole.shape[1:] == (len(part),):
+                self._whole = None
+                for rows in self._placed:
+                    part_before = whole[rows.start : rows.stop].astype(self._placed[rows])
+                    before = Untyped(part_before, self._texts.pop(rows, None))
+                    self._place_fields(rows, before.fields())
+            return read.fields()
+        if self._untyped and isinstance(part, np.ndarray) and isinstance(whole, dict):
+            return read.fields() if part.shape[1:] == (len(whole),) else part
+        return part
 
-    def _place_fields(self, rows: range, read: Untyped) -> None:
-        part: Any = read.answers
+    def _place_fields(self, rows: range, part: Mapping[str, Array | list[Any] | Untyped]) -> None:
         if self._whole is None:
             self._whole = {}
-        if not isinstance(self._whole, dict):
-            raise AnswerError("This reply has named fields, and replies before it had none.")
-        for name, field in part.items():
-            if name in self._whole:
-                self._whole[name].refuse_another_width(field)  # before any of them is placed
+        assert isinstance(self._whole, dict)  # noqa: S101 - what was seen before, told to the type checker
         for place, (name, field) in enumerate(part.items()):
             if name not in self._whole:
                 self._whole[name] = Assembly(self._rows)
             self._order[name] = min((rows.start, place), self._order.get(name, (self._rows, 0)))
-            self._whole[name].place(rows, read.field(name, place) if self._untyped else field)
+            self._whole[name].place(rows, field)
 
-    def refuse_another_width(self, part: Any) -> None:
-        """Raise `AnswerError` for an array that has another number of values a row than those before it.
-
-        Parameters
-        ----------
-        part : ndarray or list
-        """
+    def _refuse_another_shape(self, read: Any) -> None:
+        """Raise `AnswerError`, before anything of a reply is placed, for what no table of CSV could have."""
         whole = self._whole
-        if isinstance(whole, np.ndarray) and isinstance(part, np.ndarray) and whole.shape[1:] != part.shape[1:]:
-            told = f"This reply has {_width(part)} a row, and replies before it had {_width(whole)}."
+        if isinstance(read, dict) and whole is not None:
+            if not isinstance(whole, dict):
+                raise AnswerError("This reply has named fields, and replies before it had none.")
+            for name in whole.keys() & read.keys():
+                whole[name]._refuse_another_shape(read[name].answers)  # noqa: SLF001 - one of these
+        elif isinstance(whole, dict):
+            raise AnswerError("This reply has no named fields, and replies before it had.")
+        elif isinstance(whole, np.ndarray) and isinstance(read, np.ndarray) and not self._are_arrays_like(read):
+            told = f"This reply has {_width(read)} a row, and replies before it had {_width(whole)}."
             raise AnswerError(told)
+
+    def _are_arrays_like(self, part: np.ndarray[Any, Any]) -> bool:
+        whole = self._whole
+        return whole is None or (isinstance(whole, np.ndarray) and whole.shape[1:] == part.shape[1:])
 
     def _place_array(self, rows: range, part: np.ndarray[Any, Any]) -> None:
         whole = self._whole
         if not isinstance(whole, np.ndarray):
             self._whole = whole = np.empty((self._rows, *part.shape[1:]), part.dtype)
-        self.refuse_another_width(part)
         if whole.dtype != part.dtype:
             common = _common(whole.dtype, part.dtype)
             if common.kind in "fc":
@@ -209,13 +231,20 @@ def _common(one: np.dtype[Any], other: np.dtype[Any]) -> np.dtype[Any]:
     return np.result_type(one, other) if alike else np.dtype(object)
 
 
-def _able_to_miss(whole: np.ndarray[Any, Any], placed: Iterable[range]) -> np.ndarray[Any, Any]:
+def _able_to_miss(whole: np.ndarray[Any, Any], *, exact: bool) -> np.ndarray[Any, Any]:
     """Turn answers into a type that has a missing value, without changing any of them."""
     if whole.dtype.kind in "fcmMO":
         return whole
-    if whole.dtype.kind in "iu" and all(_is_exact_in_float(whole[rows.start : rows.stop]) for rows in placed):
-        return whole.astype(np.float64)
-    return whole.astype(object)
+    return whole.astype(np.float64 if exact else object)
+
+
+def _listed(part: Any) -> list[Any]:
+    """Give one object a row; of several fields a mapping of those that the row has."""
+    if isinstance(part, dict):
+        fields = {name: _listed(cells) for name, cells in part.items()}
+        rows = zip(*fields.values(), strict=True)
+        return [{name: cell for name, cell in zip(fields, row, strict=True) if cell is not None} for row in rows]
+    return part.tolist() if isinstance(part, np.ndarray) else list(part)
 
 
 def _is_exact_in_float(part: np.ndarray[Any, Any]) -> bool:

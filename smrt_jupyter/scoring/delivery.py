@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
     Send = Callable[[bytes, range, Callable[[errors.InvokeError, float], None], threading.Event], RawReply]
 
+CANNOT_BE_CUT = (
+    "Send fewer columns, shorter cells or another `content_type`, or use asynchronous inference (up to 1 GB)."
+)
+"""What is left where a single row is too large."""
+
 HOPELESS = 16
 """Requests that may fail before a run stops in which none has passed: every one may be billed."""
 
@@ -75,7 +80,9 @@ class Delivery:
         self.keeping = 0
         self.abandoned = False
         self._send, self._places, self._report = send, places, report
+        self._policy = policy
         self._takes_up_again = policy.attempts is None
+        self._endpoint: str | None = getattr(send, "name", None)  # a `Courier` says whom it asks, for the errors
         self._lock, self._stop, self._again, self._later, self._busy = lock, stop, again, later, busy
         self._size_limit = SizeLimit(min(policy.payload_limit, policy.chunk_bytes or policy.payload_limit))
         self._lost = 0
@@ -106,11 +113,11 @@ class Delivery:
                 if is_for_all(error, several_models=bool(chunk.batch.boundaries)) and not too_large:
                     self._stop.set()  # before its place is given to a request that would meet the same
                 self._places.leave(turn, error)
-                if turn.was_cut_short:
-                    return  # one of the chunks that were not sent
+                if turn.was_cut_short or (isinstance(error, errors.AsyncInferenceError) and error.was_stopped):
+                    return  # one of the chunks that the end of the run left without an answer, and no failure
                 if not too_large:
                     raise
-                self._divide(chunk, len(body))
+                self._divide(chunk, len(body), error)
                 return
             self._places.leave(turn, None)
             self._size_limit.accepted(len(body))
@@ -156,17 +163,21 @@ class Delivery:
                 trouble = error
             finally:
                 self._note_keeping(-1)
-        part = chunk.batch.read(reply, chunk.rows)
-        with self._lock:
-            if self.abandoned:
-                return
-            self._report.bytes_received += len(reply.body)
-            chunk.batch.assembly.place(chunk.within, part)
-            chunk.batch.left -= len(chunk.within)
-            self._report.rows_done += len(chunk.within)
-            if trouble is not None:
-                self.failures.append((chunk.rows, trouble))
-                self._stop.set()
+        try:
+            part = chunk.batch.read(reply, chunk.rows)
+            with self._lock:
+                if self.abandoned:
+                    return
+                self._report.bytes_received += len(reply.body)
+                chunk.batch.assembly.place(chunk.within, part)
+                chunk.batch.left -= len(chunk.within)
+                self._report.rows_done += len(chunk.within)
+                if trouble is not None:
+                    self.failures.append((chunk.rows, trouble))
+                    self._stop.set()
+        except (errors.AnswerError, errors.CodecError) as error:
+            error.endpoint, error.request_id = self._endpoint, getattr(reply, "request_id", None)
+            raise
 
     def _note_keeping(self, more: int) -> None:
         """Count the threads that write to a disk, which may be slow: the endpoint is not to wait for it."""
@@ -177,7 +188,9 @@ class Delivery:
 
     def _fail(self, chunk: Chunk, error: errors.SmrtError, *, was_sent: bool) -> None:
         with self._lock:
-            if isinstance(error, errors.AnswerError) or (isinstance(error, errors.InvokeError) and error.rows is None):
+            if isinstance(error, errors.AnswerError | errors.CodecError) or (
+                isinstance(error, errors.InvokeError) and error.rows is None
+            ):
                 error.rows = chunk.batch.told(chunk.rows)  # what reads a reply counts from the first row in it
             self.note_failure(chunk.rows, error)
             chunk.batch.left -= len(chunk.within)
@@ -185,8 +198,8 @@ class Delivery:
             if self._lost >= HOPELESS and self._report.rows_done == self._report.rows_resumed:
                 self._stop.set()
 
-    def _divide(self, chunk: Chunk, size: int) -> None:
-        """Cut a chunk again that is too large."""
+    def _divide(self, chunk: Chunk, size: int, refusal: BaseException | None = None) -> None:
+        """Cut a chunk again that is too large, or was refused as such."""
         with self._lock:
             limit = self._size_limit.bytes
             if len(chunk.within) > 1:
@@ -194,5 +207,22 @@ class Delivery:
                 pieces = chunks.divide(chunk.within, max(2, ceil(size / limit)))
                 self._again([Chunk(chunk.batch, within) for within in pieces])
                 return
-        told = f"This row alone is a request of {size:,} bytes, and the endpoint takes {limit:,} or less."
-        self._fail(chunk, errors.PayloadTooLarge(told), was_sent=False)
+        self._fail(chunk, self._alone_too_large(size, limit, refusal), was_sent=False)
+
+    def _alone_too_large(self, size: int, limit: int, refusal: BaseException | None) -> errors.PayloadTooLarge:
+        """Say of a row that cannot be cut whose figure it is above, or how it was refused."""
+        told, step = f"This row alone is a request of {size:,} bytes", CANNOT_BE_CUT
+        error = errors.PayloadTooLarge(endpoint=self._endpoint, next_step=step)
+        if isinstance(refusal, errors.InvokeError):
+            error.message = f"{told}, which was refused: {refusal.message}"
+            error.request_id, error.response, error.attempts = refusal.request_id, refusal.response, refusal.attempts
+            error.__cause__ = refusal
+        elif limit == self._policy.chunk_bytes:
+            error.message = f"{told}, and `Policy(chunk_bytes={limit})` allows no more than {limit:,}."
+            error.next_step = "Raise `chunk_bytes`."
+        elif limit == self._policy.payload_limit:
+            error.message = f"{told}, and `Policy(payload_limit=...)` says that the endpoint takes {limit:,}."
+            error.next_step = f"{step} Raise `payload_limit` where the endpoint takes more (up to 25 MB)."
+        else:
+            error.message = f"{told}, and the endpoint has refused some that were no larger."
+        return error

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import orjson
-
 from smrt_jupyter.errors import JournalError, told_rows
 from smrt_jupyter.scoring import fingerprint
 
@@ -219,35 +217,9 @@ class Journal:
         AnswerError
             When a reply is not one answer a row, or not of the same shape as those before it.
         """
-        import numpy as np
-        import pandas as pd
+        from smrt_jupyter.scoring.export import export  # with pandas, which only this needs
 
-        from smrt_jupyter import answers, codecs
-        from smrt_jupyter.file_formats import named
-        from smrt_jupyter.scoring.assembly import Assembly
-
-        numbers = [number for rows, _ in self.finished() for number in rows]
-        assembly, start = Assembly(len(numbers)), 0
-        for rows, kept in self.finished():
-            reader = codecs.find_reader(kept.content_type)
-            value = reader.decode(kept.body) if reader else kept.body
-            part = answers.of_reply(value, len(rows), path, codec=reader, body=kept.body)
-            assembly.place(range(start, start + len(rows)), part)
-            start += len(rows)
-        columns = {name: list(values) for name, values in named(assembly.finish()).items()} if numbers else {}
-        whole = pd.DataFrame({"row": np.array(numbers, dtype=np.int64), **columns})
-        match Path(destination).suffix.lower():
-            case ".csv":
-                whole.to_csv(destination, index=False)
-            case ".parquet":
-                whole.to_parquet(destination, index=False)
-            case ".jsonl":
-                # Not pandas' own writer: it rounds floats.
-                lines = (orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY) for line in whole.to_dict("records"))
-                Path(destination).write_bytes(b"".join(line + b"\n" for line in lines))
-            case suffix:
-                raise ValueError(f"A journal is exported to .csv, .jsonl or .parquet, not to {suffix!r}.")
-        return len(whole)
+        return export(self.finished, destination, path)
 
     def part(self, rows: range, content: str, bodies: str = "") -> Part:
         """Look at the part of a run that one batch of a long file is.

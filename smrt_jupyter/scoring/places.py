@@ -99,6 +99,7 @@ class Places:
             self._report.requests += 1
             self._report.bytes_sent += turn.size
             turn.ticket = self.limit.begin(self.clock())
+            self._report.most_in_flight = max(self._report.most_in_flight, self.limit.in_flight)
             if again and not self._coming_back and self.limit.room:
                 self._free.notify(self.limit.value - self.limit.in_flight)  # those that stood back for this one
             return True

@@ -48,6 +48,8 @@ class RunReport:
         Seconds from sending to reply, one for each request that was answered.
     concurrency : list of (float, int, int)
         Seconds since the start, the limit and the requests in flight, whenever the limit moved and ten times a second.
+    most_in_flight : int
+        Requests in flight at once, at most: between two points of `concurrency` there may have been more.
     failed_rows : ndarray of int
         Positions without an answer.
     errors : sequence of SmrtError
@@ -78,6 +80,7 @@ class RunReport:
     elapsed: float = 0.0
     latencies: array[float] = field(default_factory=lambda: array("d"))
     concurrency: list[tuple[float, int, int]] = field(default_factory=list)
+    most_in_flight: int = 0
     failed_rows: Sequence[int] | np.ndarray[Any, Any] = ()
     errors: Sequence[SmrtError] = ()
 
@@ -140,7 +143,7 @@ class RunReport:
             told.append(("latency", ", ".join(shown)))
         if self.concurrency:
             limits = [limit for _, limit, _ in self.concurrency]
-            most = max(in_flight for _, _, in_flight in self.concurrency)
+            most = max(self.most_in_flight, *(in_flight for _, _, in_flight in self.concurrency))
             told.append(("in flight", f"at most {most}; limit {min(limits)} to {max(limits)}, {limits[-1]} at the end"))
         if len(self.failed_rows):
             told.append(("without answer", f"{len(self.failed_rows):,} rows"))

@@ -188,13 +188,7 @@ class Run:
         return bool(self.open) or not self.no_more
 
     def _admit(self, batch: Batch) -> None:
-        finished: list[range] = []
-        for within, reply in batch.journal.finished() if batch.journal else ():
-            try:
-                batch.assembly.place(within, batch.read(reply, Chunk(batch, within).rows))
-            except (errors.AnswerError, errors.CodecError):
-                continue  # kept although it could not be read: it is asked for again
-            finished.append(within)
+        finished = self._kept(batch)
         known = sum(map(len, finished))
         planned: list[range] = []
         trouble = None
@@ -223,6 +217,17 @@ class Run:
             self.pending.extend(Chunk(batch, within) for within in chunks.missing(planned, finished))
             self._more_threads()
             self.work.notify_all()
+
+    def _kept(self, batch: Batch) -> list[range]:
+        """Read what the journal has."""
+        finished: list[range] = []
+        for within, reply in batch.journal.finished() if batch.journal else ():
+            try:
+                batch.assembly.place(within, batch.read(reply, Chunk(batch, within).rows))
+                finished.append(within)
+            except (errors.AnswerError, errors.CodecError):
+                continue  # kept although it could not be read: it is asked for again
+        return finished
 
     def _end(self, patience: float | None) -> None:
         """Let the threads end: all of them, or those that do within a moment."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 from smrt_jupyter import errors
 from smrt_jupyter.answers.paths import compiled
 from smrt_jupyter.codecs.base import MediaType
-from smrt_jupyter.stream.events import EventReader, LineReader, TextReader
+from smrt_jupyter.stream.events import EventReader, LineReader
+from smrt_jupyter.stream.text import TextReader
 from smrt_jupyter.wire.frames import Parts
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class ReplyStream:
         self._endpoint = endpoint
         self._path = path
         self._after = after
+        self._has_reader = False
         self._source = Parts(exchange, endpoint=endpoint, read_timeout=read_timeout)
         self._parts = iter(self._source)
 
@@ -126,8 +128,9 @@ class ReplyStream:
         Raises
         ------
         StreamError
-            When it breaks, stalls, is cut short, or the model fails in the middle.
+            When it breaks, stalls, is cut short, or the model fails in the middle; or it was read before, or closed.
         """
+        self._read_once()
         return b"".join(self)
 
     def lines(self) -> Iterator[str]:
@@ -136,7 +139,13 @@ class ReplyStream:
         Yields
         ------
         str
+
+        Raises
+        ------
+        StreamError
+            As `read` does.
         """
+        self._read_once()
         reader = LineReader()
         for text in self._decoded():
             yield from reader.feed(text)
@@ -149,18 +158,28 @@ class ReplyStream:
         ------
         object
             What its JSON holds; text for an event that is not JSON. ``[DONE]``, comments and keep-alives are left out.
+
+        Raises
+        ------
+        StreamError
+            As `read` does; an event that reports an error is given like any other.
         """
         reader = EventReader()
         for line in self.lines():
-            yield from reader.feed(line)
-        yield from reader.end()
+            for event in reader.feed(line):
+                yield event.value
+        for event in reader.end():
+            yield event.value
 
     def text(self) -> Iterator[str]:
         """Give the new text of each event: what a reader would see appear.
 
         Known are the streams of TGI, LMI (DJL), vLLM and all that speak OpenAI's chat and completion schemas, and plain
         text. The endpoint's ``path``, where it has one, is a JMESPath to the new text of an event. An event of an
-        unknown shape is given as it is, for nothing to be lost unseen.
+        unknown shape, and what turns out to be no event, is given as it is, for nothing to be lost unseen.
+
+        It is the text of the answer only, and of the first choice: a model's reasoning, its calls of tools and other
+        choices are in `events`. A last event that repeats all of the text, as TGI's does, adds nothing to it.
 
         Yields
         ------
@@ -169,10 +188,11 @@ class ReplyStream:
         Raises
         ------
         StreamError
-            Also when an event reports an error.
+            As `read` does, and when an event reports an error.
         AnswerError
             When the ``path`` is no JMESPath.
         """
+        self._read_once()
         reader = TextReader(MediaType(self.content_type).essence, _finder(self._path))
         try:
             for text in self._decoded():
@@ -183,6 +203,17 @@ class ReplyStream:
             self._tell(error)
             self.close()
             raise
+
+    def _read_once(self) -> None:
+        """Refuse a second reader: it would find nothing, or miss what the first one holds."""
+        if self.closed or self._has_reader:
+            raise errors.StreamError(
+                "This stream was read or closed before, and a stream is read once.",
+                endpoint=self._endpoint,
+                request_id=self.request_id,
+                next_step="Keep what the first reading gives, or send the request again with `.stream(...)`.",
+            )
+        self._has_reader = True
 
     def _decoded(self) -> Iterator[str]:
         """Decode the parts, whose ends may lie inside a character; what is no text must not end a stream."""

@@ -1,4 +1,4 @@
-"""Text of a stream -> lines -> events -> the new text of a language model. Pure: text in, values out.
+"""Text of a stream -> lines -> events. Pure: text in, values out.
 
 Each reader has ``feed`` for what came and ``end`` for what is left; none waits for more than it needs, so a token is
 given as soon as it can be told apart from what may follow.
@@ -7,38 +7,37 @@ given as soon as it can be told apart from what may follow.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
-
-from smrt_jupyter.errors import StreamError
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-SSE = "text/event-stream"
-JSON_LINES = frozenset(
-    {
-        "application/jsonlines",
-        "application/x-jsonlines",
-        "application/jsonl",
-        "application/x-ndjson",
-        "application/ndjson",
-    }
-)
 FIELDS = ("data:", "event:", "id:", "retry:", ":")
 """What a line of server-sent events starts with."""
 
 JSON_STARTS = ("{", "[")
 NO_JSON = (ValueError, RecursionError)
 DONE = "[DONE]"
-LONGEST_GUESS = 1 << 16
-"""Characters of a first line that are kept to find out what it is; longer ones are plain text."""
 
 
 class LineReader:
-    """Cuts text into lines: at the newline only, for JSON may hold every other separator that Unicode knows."""
+    """Cuts text into lines: at the newline only, for JSON may hold every other separator that Unicode knows.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    keep_ends : bool, default=False
+        Whether the lines keep their ends.
+    """
+
+    def __init__(self, *, keep_ends: bool = False) -> None:
+        self._keep_ends = keep_ends
         self._open: list[str] = []
+
+    @property
+    def begun(self) -> str:
+        """What has come of the line that is not whole yet."""
+        self._open = ["".join(self._open)]
+        return self._open[0]
 
     def feed(self, text: str) -> Iterator[str]:
         """Give the lines that are whole now.
@@ -51,12 +50,12 @@ class LineReader:
         Yields
         ------
         str
-            Without its end.
         """
         first, *rest = text.split("\n")
         self._open.append(first)
         for following in rest:
-            yield "".join(self._open).removesuffix("\r")
+            whole = "".join(self._open)
+            yield f"{whole}\n" if self._keep_ends else whole.removesuffix("\r")
             self._open = [following]
 
     def end(self) -> Iterator[str]:
@@ -64,255 +63,123 @@ class LineReader:
         left = "".join(self._open)
         self._open = []
         if left:
-            yield left.removesuffix("\r")
+            yield left if self._keep_ends else left.removesuffix("\r")
+
+
+class Event(NamedTuple):
+    """One event of a stream.
+
+    Attributes
+    ----------
+    value : object
+        What its JSON holds, or its text.
+    as_it_came : str
+        What shows it where its value means nothing to us.
+    is_json : bool
+        Whether it was JSON.
+    is_bare : bool
+        Whether it came as a line of its own, without the ``data:`` of server-sent events.
+    name : str
+        Its ``event`` field.
+    """
+
+    value: Any
+    as_it_came: str
+    is_json: bool
+    is_bare: bool
+    name: str
 
 
 class EventReader:
     """Puts lines together to events: server-sent events, JSON lines, or a mixture of both, as gateways make them.
 
     An event that is whole JSON on one line is given at once, without waiting for the blank line behind it.
+
+    Examples
+    --------
+    >>> reader = EventReader()
+    >>> [event.value for line in ('data: {"a": 1}', "", '{"a": 2}') for event in reader.feed(line)]
+    [{'a': 1}, {'a': 2}]
     """
 
     def __init__(self) -> None:
         self._open: list[str] = []
+        self._came: list[str] = []
+        self._is_bare = True
+        self._name = ""
         self._done = False
 
-    def feed(self, line: str) -> Iterator[Any]:
+    def feed(self, line: str) -> Iterator[Event]:
         """Give the events that are whole now.
 
         Parameters
         ----------
         line : str
-            Without its end.
+            With its end or without.
 
         Yields
         ------
-        object
-            What its JSON holds, or its text.
+        Event
         """
         if self._done:
             return
-        if line.startswith("data:"):
-            yield from self._served(line[5:].removeprefix(" "))
-        elif not line.strip():
+        content = line.removesuffix("\n").removesuffix("\r")
+        if content.startswith("data:"):
+            yield from self._data(content.removeprefix("data:").removeprefix(" "), line)
+        elif not content.strip():
             yield from self.end()
-        elif not line.startswith(FIELDS):
-            yield from self._bare(line)
+            self._name = ""
+        elif content.startswith("event:"):
+            self._name = content.removeprefix("event:").strip()
+        elif not content.startswith(FIELDS):
+            yield from self._bare(content, line)
 
-    def _served(self, data: str) -> Iterator[Any]:
+    def _data(self, data: str, line: str) -> Iterator[Event]:
         """Take one ``data:`` line; several make one event, until a blank line."""
-        if data == DONE:
+        if data == DONE or (self._open and self._is_bare):
             yield from self.end()
-            self._done = True
-        elif not self._open and data.startswith(JSON_STARTS):
-            try:
-                yield json.loads(data)
-            except NO_JSON:
-                self._open.append(data)
+        self._done = data == DONE
+        if self._done:
+            return
+        self._is_bare = False
+        event = self._event(data, line) if data.startswith(JSON_STARTS) and not self._open else None
+        if event and event.is_json:
+            yield event
         else:
-            self._open.append(data)
+            self._add(data, line)
 
-    def _bare(self, line: str) -> Iterator[Any]:
+    def _bare(self, content: str, line: str) -> Iterator[Event]:
         """Take one line of JSON lines, or of one JSON document on several."""
-        if self._open and not line.startswith(JSON_STARTS):
-            self._open.append(line)
-            if line.startswith(("}", "]")):
+        if self._open and not content.startswith(JSON_STARTS):
+            self._add(content, line)
+            if content.startswith(("}", "]")):
                 yield from self.end()
             return
         yield from self.end()
-        try:
-            yield json.loads(line)
-        except NO_JSON:
-            if line.startswith(JSON_STARTS):
-                self._open.append(line)
-            else:
-                yield line
+        self._is_bare = True
+        event = self._event(content, line)
+        if event.is_json or not content.startswith(JSON_STARTS):
+            yield event
+        else:
+            self._add(content, line)
 
-    def end(self) -> Iterator[Any]:
+    def end(self) -> Iterator[Event]:
         """Give the event that is still open."""
         if self._open:
-            whole = "\n".join(self._open)
-            self._open = []
-            try:
-                yield json.loads(whole)
-            except NO_JSON:
-                yield whole
+            event = self._event("\n".join(self._open), "".join(self._came))
+            self._open, self._came = [], []
+            yield event
 
+    def _add(self, content: str, line: str) -> None:
+        self._open.append(content)
+        self._came.append(line)
 
-class TextReader:
-    """Finds out what a stream holds and gives its new text.
-
-    Parameters
-    ----------
-    essence : str
-        The content type, without parameters; containers are often wrong about it, so it is only where guessing starts.
-    at_path : callable, optional
-        Picks the new text out of a decoded event, instead of the known shapes.
-    """
-
-    def __init__(self, essence: str, at_path: Callable[[Any], Any] | None = None) -> None:
-        self._lines, self._events = LineReader(), EventReader()
-        self._at_path = at_path
-        self._essence = essence
-        self._has_events = True if essence == SSE or essence in JSON_LINES or at_path else None
-        self._held = ""
-        self._nothing_yet = True
-
-    def feed(self, text: str) -> Iterator[str]:
-        """Give the new text in what came.
-
-        Parameters
-        ----------
-        text : str
-            What came.
-
-        Yields
-        ------
-        str
-
-        Raises
-        ------
-        StreamError
-            When an event reports an error.
-        """
-        if self._has_events is None:
-            self._held += text
-            self._has_events = self._guess()
-            if self._has_events is None:
-                return
-            text, self._held = self._held, ""
-        if not self._has_events:
-            yield text
-            return
-        for line in self._lines.feed(text):
-            for event in self._events.feed(line):
-                yield from self._new(event)
-
-    def _guess(self) -> bool | None:
-        """Say whether these are events; None when it takes more to know."""
-        start = self._held.lstrip()
-        fields = FIELDS[:1] if self._essence == "text/plain" else FIELDS
-        if start.startswith(fields):
-            return True
-        if len(self._held) > LONGEST_GUESS:
-            return False
-        if any(field.startswith(start) for field in fields):
-            return None
-        if not start.startswith(JSON_STARTS):
-            return False
-        first, whole, _ = start.partition("\n")
-        if not whole:
-            return None
-        return self._essence.endswith("json") or _is_json(first)
-
-    def end(self) -> Iterator[str]:
-        """Give what is left.
-
-        Raises
-        ------
-        StreamError
-            When the last event reports an error.
-        """
-        if self._has_events is None:
-            self._has_events = _is_json(self._held)
-            held, self._held = self._held, ""
-            if held:
-                yield from self.feed(held)
-        for line in self._lines.end():
-            for event in self._events.feed(line):
-                yield from self._new(event)
-        for event in self._events.end():
-            yield from self._new(event)
-
-    def _new(self, event: Any) -> Iterator[str]:
-        if self._at_path:
-            found = self._at_path(event)
-            text = "" if found is None else found if isinstance(found, str) else _as_it_is(found)
-        else:
-            text = new_text(event, nothing_yet=self._nothing_yet)
-        if text:
-            self._nothing_yet = False
-            yield text
-
-
-def new_text(event: Any, *, nothing_yet: bool) -> str:  # noqa: PLR0911 - one for each shape
-    """Take the new text out of an event of a known shape.
-
-    Parameters
-    ----------
-    event : object
-        Decoded.
-    nothing_yet : bool
-        Whether no text came before: then the whole text, which the last event repeats, is new.
-
-    Returns
-    -------
-    str
-        Empty for an event that brings none; the event itself, as JSON, when its shape is unknown.
-
-    Raises
-    ------
-    StreamError
-        When it reports an error.
-
-    Examples
-    --------
-    >>> new_text({"choices": [{"delta": {"content": "sky"}}]}, nothing_yet=True)
-    'sky'
-    >>> new_text({"token": {"id": 2, "text": "</s>", "special": True}, "generated_text": "sky"}, nothing_yet=False)
-    ''
-    """
-    match event:
-        case str():
-            return event
-        case [dict(), *_]:
-            return "".join(new_text(each, nothing_yet=nothing_yet) for each in event)
-        case dict():
-            _raise_reported(event)
-    match event:
-        case {"choices": [*choices]}:
-            return "".join(_of_choice(each) for each in choices if each.get("index", 0) == 0)
-        case {"token": {"special": True}}:
-            return ""
-        case {"token": {"text": str(text)}}:
-            return text
-        case {"outputs": [*outputs]} if all(isinstance(each, str) for each in outputs):
-            return "".join(outputs)
-        case {"generated_text": str(text)}:
-            return text if nothing_yet else ""
-    return _as_it_is(event)
-
-
-def _of_choice(choice: dict[str, Any]) -> str:
-    """Read OpenAI's schemas: chat in parts, chat at once, completion."""
-    said = choice.get("delta") or choice.get("message")
-    text = said.get("content") if said else choice.get("text")
-    if isinstance(text, list):
-        return "".join(part.get("text", "") for part in text if isinstance(part, dict))
-    return text or ""
-
-
-def _raise_reported(event: dict[str, Any]) -> None:
-    """Raise the error that an event reports: TGI, OpenAI's, vLLM's and LMI's way of failing with HTTP 200."""
-    match event:
-        case {"error": {"message": said}} | {"object": "error", "message": said}:
-            code = event.get("code")
-        case {"error": str(said)} if said:
-            code = event.get("error_type") or event.get("code")
-        case {"details": {"finish_reason": "error"}}:
-            said, code = "The model failed while it was generating.", None
-        case _:
-            return
-    raise StreamError(f"The model reported in the stream: {said}", error_code=None if code is None else str(code))
-
-
-def _as_it_is(value: Any) -> str:
-    return f"{json.dumps(value, ensure_ascii=False)}\n"
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except NO_JSON:
-        return False
-    return True
+    def _event(self, text: str, came: str) -> Event:
+        value, is_json = text, True
+        try:
+            value = json.loads(text)
+        except NO_JSON:
+            is_json = False
+        if not self._is_bare:
+            came = f"{text}\n" if is_json else text
+        return Event(value, came, is_json, self._is_bare, self._name)

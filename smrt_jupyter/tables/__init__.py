@@ -6,11 +6,11 @@ a `Table` with names, rows to cut and columns to read. No library is imported be
 
 from __future__ import annotations
 
-from smrt_jupyter.tables.arrays import array_table
-from smrt_jupyter.tables.base import Table, is_frame, is_sparse, is_table
+from smrt_jupyter.tables.arrays import array_table, unmasked
+from smrt_jupyter.tables.base import Table, are_positions, is_frame, is_sparse, is_table
 from smrt_jupyter.tables.columns import NUMBERS, Array, Cells, Column, Kind
 
-__all__ = ["NUMBERS", "Array", "Cells", "Column", "Kind", "Table", "is_sparse", "is_table"]
+__all__ = ["NUMBERS", "Array", "Cells", "Column", "Kind", "Table", "are_positions", "is_sparse", "is_table", "unmasked"]
 
 
 def _frame_table(data: object) -> Table | None:

@@ -11,6 +11,7 @@ from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables.base import Table, is_sparse
 from smrt_jupyter.tables.columns import Array, Cells, Column, Kind, object_array, of_array
 
+_MISSING = {"f": np.nan, "c": np.nan, "M": "NaT", "m": "NaT"}
 _PLAIN = {"b": Kind.BOOLEAN, "i": Kind.INTEGER, "u": Kind.INTEGER, "f": Kind.FLOAT}
 
 
@@ -27,7 +28,7 @@ def array_table(data: object) -> Table | None:
         None when it is none of these.
     """
     if isinstance(data, np.ndarray):
-        return ArrayTable(data)
+        return ArrayTable(unmasked(data))
     if is_sparse(data):
         return SparseTable(data)
     return RowsTable(data) if isinstance(data, list | tuple) else None
@@ -46,6 +47,43 @@ def tidy(values: Array) -> Array:
         The same numbers, C-contiguous and in the machine's byte order; a copy only where that is needed.
     """
     return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+
+
+def unmasked(values: Any) -> Any:
+    """Have the masked cells of an array missing: what is behind a mask was never meant to be seen.
+
+    Parameters
+    ----------
+    values : ndarray or object
+        Masked or not.
+
+    Returns
+    -------
+    ndarray or object
+        What has no mask as it is; an array without its mask. NaN, or NaT, stands for masked cells; where a type has
+        neither, all become objects, beside None.
+
+    Examples
+    --------
+    >>> unmasked(np.ma.array([[1.0, 1e9]], mask=[[False, True]]))
+    array([[ 1., nan]])
+    """
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    whole: Array
+    if values.dtype.names:
+        fields = {name: unmasked(values[name]) for name in values.dtype.names}
+        whole = np.empty(values.shape, [(name, each.dtype, each.shape[1:]) for name, each in fields.items()])
+        for name, each in fields.items():
+            whole[name] = each
+        return whole
+    mask = np.ma.getmaskarray(values)
+    if not mask.any():
+        return np.asarray(values.data)
+    missing = _MISSING.get(values.dtype.kind)
+    whole = np.array(values.data, dtype=object if missing is None else None)
+    whole[mask] = missing
+    return whole
 
 
 class ArrayTable(Table):

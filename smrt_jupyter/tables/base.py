@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from smrt_jupyter.errors import CodecError
-from smrt_jupyter.tables.columns import Array, Column, object_array
+from smrt_jupyter.tables.answer_columns import pandas_frame, series_cells
+
+if TYPE_CHECKING:
+    from smrt_jupyter.tables.columns import Array, Column
 
 _FRAMES = frozenset({"pandas", "polars", "pyarrow", "modin", "cudf"})
 _FRAME_TYPES = frozenset({"DataFrame", "Series", "Table", "RecordBatch", "ChunkedArray"})
@@ -94,8 +97,10 @@ class Table:
         Raises
         ------
         CodecError
-            When the table has no names, or not these.
+            When the table has no names, or not these, or one of them twice; or when none is given.
         """
+        if not names:
+            raise no_columns()
         for name in names:
             if self.columns is None or name not in self.columns:
                 has = "has no names" if self.columns is None else f"has {', '.join(map(str, self.columns))}"
@@ -169,27 +174,51 @@ class Table:
             ChunkedArray or Table, all others an array, or a DataFrame where there are several fields.
         """
         if isinstance(answers, Mapping):
-            import pandas as pd
-
-            return pd.DataFrame({name: series_cells(values) for name, values in answers.items()})
+            return pandas_frame(answers)
         return answers if isinstance(answers, np.ndarray) else series_cells(answers)
 
 
-def series_cells(values: Any) -> Array:
-    """Turn answers into an array of one dimension, whatever the cells are.
-
-    Parameters
-    ----------
-    values : ndarray or list
+def no_columns() -> CodecError:
+    """Refuse a table of which nothing is to be sent.
 
     Returns
     -------
-    ndarray
-        A list becomes objects; the rows of an array of two dimensions become lists.
+    CodecError
     """
-    if isinstance(values, np.ndarray):
-        return values if values.ndim == 1 else object_array(values.tolist())
-    return object_array(values)
+    return CodecError("the table has no columns to send.", next_step="Give it the columns that the model takes.")
+
+
+def two_of_a_name(name: object) -> CodecError:
+    """Refuse to choose between columns.
+
+    Parameters
+    ----------
+    name : object
+
+    Returns
+    -------
+    CodecError
+    """
+    return CodecError("two columns have this name.", column=str(name), next_step="Rename one of them.")
+
+
+def are_positions(names: Iterable[object]) -> bool:
+    """Tell whether columns have no names: then they are called by their place.
+
+    Parameters
+    ----------
+    names : iterable
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> are_positions(["0", "1"]), are_positions([0, 1]), are_positions(["1", "2"])
+    (True, True, False)
+    """
+    return all(str(name) == str(place) for place, name in enumerate(names))
 
 
 def is_table(data: object) -> bool:

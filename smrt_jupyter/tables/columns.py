@@ -45,7 +45,8 @@ NUMBERS = frozenset({Kind.BOOLEAN, Kind.INTEGER, Kind.FLOAT, Kind.NUMBER, Kind.N
 
 _SCALARS = (str, int, float, decimal.Decimal, dt.date, dt.time, dt.timedelta, uuid.UUID)
 _PANDAS_SCALARS = frozenset({"Timestamp", "Timedelta", "Period", "Interval"})
-_PANDAS_MISSING = frozenset({"NAType", "NaTType"})
+_MISSING = frozenset({"NAType", "NaTType", "MaskedConstant"})
+"""Types of the values that stand for a missing one, of pandas and NumPy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ class Cells:
     missing: Array | None = None
     offset: Array | None = None
 
-    def __getitem__(self, part: slice) -> Cells:
-        """Take some of the cells, without a copy."""
+    def __getitem__(self, part: slice | Array) -> Cells:
+        """Take some of the cells, a slice of them without a copy."""
         missing = None if self.missing is None else missing_or_none(self.missing[part])
         return Cells(self.values[part], missing, None if self.offset is None else self.offset[part])
 
@@ -86,7 +87,7 @@ class Column:
     cells : callable
         ``(start, stop) -> Cells``.
     detail : str
-        OTHER and NESTED: which type, and in which row it was seen.
+        SCALAR, OTHER and NESTED: which types, and in which row one was seen.
     arrow : callable, optional
         TEXT that its library keeps as Arrow does: ``(start, stop)`` -> an Arrow array, without making Python texts.
     """
@@ -160,7 +161,7 @@ def _of_objects(label: object, values: Array) -> Column:
     """Find what Python objects a column holds; the fast answer is a set of types, the slow one looks at each cell."""
     cells_list = values.tolist()
     types = set(map(type, cells_list))
-    present = {one for one in types if one is not type(None) and one.__name__ not in _PANDAS_MISSING}
+    present = {one for one in types if one is not type(None) and one.__name__ not in _MISSING}
     nan_is_missing = any(issubclass(one, float) for one in present)
     if nan_is_missing and all(is_missing(cell) for cell in cells_list if isinstance(cell, float)):
         present = {one for one in present if not issubclass(one, float)}
@@ -198,7 +199,9 @@ def _kind_of(  # noqa: C901, PLR0911 - one return for each kind
     strange = {one for one in present - numbers if not _is_scalar(one)}
     if strange:
         return Kind.OTHER, _seen(cells, strange)
-    return Kind.SCALAR, ""
+    if len(present) == 1:
+        return Kind.SCALAR, _seen(cells, present)
+    return Kind.SCALAR, f"{Kind.SCALAR.value} ({', '.join(sorted(one.__name__ for one in present))})"
 
 
 def _is_scalar(one: type) -> bool:
@@ -218,7 +221,7 @@ def is_missing(cell: object) -> bool:
     Parameters
     ----------
     cell : object
-        None, a NaN of any sort, pandas' NA and NaT are missing; an empty text is not.
+        None, a NaN of any sort, pandas' NA and NaT, NumPy's masked are missing; an empty text is not.
 
     Returns
     -------
@@ -229,7 +232,7 @@ def is_missing(cell: object) -> bool:
     >>> [is_missing(cell) for cell in (None, float("nan"), "", 0)]
     [True, True, False, False]
     """
-    if cell is None or type(cell).__name__ in _PANDAS_MISSING:
+    if cell is None or type(cell).__name__ in _MISSING:
         return True
     if isinstance(cell, decimal.Decimal):
         return cell.is_nan()

@@ -13,9 +13,9 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from smrt_jupyter.errors import CodecError
+from smrt_jupyter.tables.answer_columns import arrow_array, as_text, pandas_frame, pandas_series, polars_series
 from smrt_jupyter.tables.arrays import tidy
-from smrt_jupyter.tables.base import Table, library, series_cells
+from smrt_jupyter.tables.base import Table, library, two_of_a_name
 from smrt_jupyter.tables.columns import Array, Cells, Column, Kind, missing_or_none, object_array, of_array
 
 _WIDER = (nw.Int128, nw.UInt128, nw.Decimal)
@@ -78,20 +78,32 @@ class NarwhalsTable(SeriesTable):
         if type(native).__name__ == "RecordBatch":
             native = _arrow().Table.from_batches([native])
         self.native = native
+        names = native.column_names if library(native) == "pyarrow" and hasattr(native, "column_names") else []
+        self._has_twins = len(set(names)) < len(names)
+        if self._has_twins:  # which narwhals does not have
+            native = native.rename_columns([str(place) for place in range(len(names))])
         self._frame: Any = nw.from_native(native, eager_only=True, allow_series=True)
         if isinstance(self._frame, nw.DataFrame):
-            self.columns = tuple(self._frame.columns)
+            self.columns = tuple(names or self._frame.columns)
             self.width = len(self.columns)
         else:
             self.columns = (self._frame.name,) if self._frame.name else None
             self.width = 1
 
     def __getitem__(self, rows: slice | Array) -> Table:
-        return NarwhalsTable(self._frame[rows].to_native())
+        part = self._frame[rows].to_native()
+        return NarwhalsTable(part.rename_columns(self.native.column_names) if self._has_twins else part)
 
     def _select(self, names: list[Hashable]) -> Table:
-        frame = self._frame if isinstance(self._frame, nw.DataFrame) else self._frame.to_frame()
-        return NarwhalsTable(frame.select([str(name) for name in names]).to_native())
+        if not isinstance(self._frame, nw.DataFrame):
+            return NarwhalsTable(self._frame.to_frame().to_native())
+        columns = self.columns or ()
+        for name in names if self._has_twins else ():
+            if columns.count(name) > 1:
+                raise two_of_a_name(name)
+        places = {name: place for place, name in enumerate(columns)}
+        chosen = self._frame[:, [places[name] for name in names]].to_native()
+        return NarwhalsTable(chosen.rename_columns(names) if self._has_twins else chosen)
 
     def _series(self, place: int) -> nw.Series[Any]:
         if isinstance(self._frame, nw.DataFrame):
@@ -101,21 +113,17 @@ class NarwhalsTable(SeriesTable):
 
     def like(self, answers: Any) -> Any:
         """Give answers the form of this table."""
+        if isinstance(answers, np.ndarray) and answers.ndim == 2:  # noqa: PLR2004 - several values a row
+            answers = {str(place): answers[:, place] for place in range(answers.shape[1])}
         if library(self.native) == "pyarrow":
             arrow = _arrow()
             if isinstance(answers, Mapping):
-                return arrow.table({str(name): _for_arrow(values) for name, values in answers.items()})
-            if isinstance(answers, np.ndarray) and answers.ndim > 1:
-                return arrow.table({str(place): answers[:, place] for place in range(answers.shape[1])})
-            return arrow.chunked_array([arrow.array(_for_arrow(answers))])
+                return arrow.table({as_text(name): arrow_array(values) for name, values in answers.items()})
+            return arrow.chunked_array([arrow_array(answers)])
         polars: Any = nw.get_native_namespace(self._frame)
         if isinstance(answers, Mapping):
-            return polars.DataFrame(
-                [polars.Series(str(name), _plain(values), strict=False) for name, values in answers.items()]
-            )
-        if isinstance(answers, np.ndarray) and answers.ndim > 1:
-            return polars.DataFrame([polars.Series(str(j), answers[:, j]) for j in range(answers.shape[1])])
-        return polars.Series("", _plain(answers), strict=False)
+            return polars.DataFrame([polars_series(polars, str(as_text(n)), values) for n, values in answers.items()])
+        return polars_series(polars, "", answers)
 
 
 _CELLS_AHEAD = 1 << 14
@@ -144,7 +152,7 @@ class PandasTable(SeriesTable):
         places = [frame.columns.get_loc(name) for name in names]
         for name, place in zip(names, places, strict=True):
             if not isinstance(place, int):
-                raise CodecError("two columns have this name.", column=str(name))
+                raise two_of_a_name(name)
         return PandasTable(frame.iloc[:, places])
 
     def _series(self, place: int) -> nw.Series[Any]:
@@ -191,11 +199,10 @@ class PandasTable(SeriesTable):
 
         index = self.native.index
         if isinstance(answers, Mapping):
-            fields = {name: _pandas_cells(values) for name, values in answers.items()}
-            return pd.DataFrame(fields, index=index)
-        if isinstance(answers, np.ndarray) and answers.ndim > 1:
+            return pandas_frame(answers, index)
+        if isinstance(answers, np.ndarray) and answers.ndim == 2:  # noqa: PLR2004 - several values a row
             return pd.DataFrame(answers, index=index)
-        return pd.Series(_pandas_cells(answers), index=index)
+        return pandas_series(answers, index)
 
 
 def _of_pandas(column: Any) -> nw.Series[Any]:
@@ -218,21 +225,6 @@ def _arrow() -> Any:
     import pyarrow as pa
 
     return pa
-
-
-def _pandas_cells(values: Any) -> Any:
-    """Leave text to pandas' own choice of a text dtype; everything else is an array already."""
-    if isinstance(values, list) and all(cell is None or isinstance(cell, str) for cell in values):
-        return values
-    return series_cells(values)
-
-
-def _plain(values: Any) -> Any:
-    return values if isinstance(values, list) or values.ndim == 1 else values.tolist()
-
-
-def _for_arrow(values: Any) -> Any:
-    return values if isinstance(values, np.ndarray) and values.ndim == 1 else list(values)
 
 
 def _field(  # noqa: PLR0911 - one return for each kind

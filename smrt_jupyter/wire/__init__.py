@@ -23,9 +23,10 @@ from smrt_jupyter import errors
 from smrt_jupyter.policy import DEFAULT_ATTEMPTS, Policy, Verdict
 from smrt_jupyter.wire.body import Payload
 from smrt_jupyter.wire.exchange import Exchange
+from smrt_jupyter.wire.reading import Reading
 from smrt_jupyter.wire.signing import Signing, keys_of
-from smrt_jupyter.wire.target import LOCAL_RUNTIME, Target, beside, local_environment
-from smrt_jupyter.wire.translation import translate
+from smrt_jupyter.wire.target import LOCAL_RUNTIME, Target, beside, check_address, local_environment
+from smrt_jupyter.wire.translation import misconfigured, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,9 +77,13 @@ class Connection:
     attempts: int
 
 
+MOST_CONNECTIONS = 32
+"""Clients that are kept: each holds several MiB, and a notebook that starts runtimes all day has ever new addresses."""
+
 _connections: dict[tuple[Any, ...], Connection] = {}
 _making = threading.Lock()
 _signing = Signing()
+_reading = Reading()
 
 
 def _forget_connections() -> None:
@@ -115,9 +120,14 @@ def connect(target: Target) -> Connection:
             found = _connections.get(key)
             if found is None:
                 try:
-                    found = _connections[key] = _make(target)
-                except (botocore.exceptions.BotoCoreError, ValueError) as error:
+                    made = _make(target)
+                except botocore.exceptions.BotoCoreError as error:
                     raise translate(error, request_was_whole=False) from error
+                except ValueError as error:
+                    raise misconfigured(error, target.endpoint_url) from error
+                if len(_connections) >= MOST_CONNECTIONS:
+                    del _connections[next(iter(_connections))]  # whoever uses it keeps it
+                found = _connections[key] = made
     return found
 
 
@@ -167,6 +177,7 @@ def _make(target: Target) -> Connection:
     session = (
         boto3.Session(botocore_session=_without_profile()) if local else boto3.Session(profile_name=target.profile)
     )
+    attempts = _configured_attempts(session)
     region = target.region or local.get("AWS_REGION") or os.environ.get("AWS_REGION") or session.region_name
     service_variable = f"AWS_ENDPOINT_URL_{target.service.upper().replace('-', '_')}"
     client = session.client(
@@ -185,9 +196,23 @@ def _make(target: Target) -> Connection:
             user_agent=f"{session._session.user_agent()} smrt-jupyter",  # noqa: SLF001 - boto3 has no public way to it
         ),
     )
+    check_address(client.meta.endpoint_url)
     client.meta.events.register("before-sign", _signing)
-    configured = session._session.get_config_variable("max_attempts")  # noqa: SLF001 - boto3 has no public way to it
-    return Connection(client, int(configured) if configured else DEFAULT_ATTEMPTS)
+    client.meta.events.register("before-parse", _reading)
+    return Connection(client, attempts)
+
+
+def _configured_attempts(session: boto3.Session) -> int:
+    """Read how often the user's AWS configuration asks to try."""
+    try:
+        configured = session._session.get_config_variable("max_attempts")  # noqa: SLF001 - boto3 has no public way to it
+        return int(configured) if configured else DEFAULT_ATTEMPTS
+    except ValueError as error:
+        told = os.environ.get("AWS_MAX_ATTEMPTS")
+        named = "The profile's `max_attempts`" if told is None else f"AWS_MAX_ATTEMPTS, {told!r},"
+        raise errors.ValidationFailed(
+            f"{named} is no whole number.", next_step="Correct it in the AWS configuration, or take it out."
+        ) from error
 
 
 def send(  # noqa: C901, PLR0913 - the one retry loop stays in one piece
@@ -252,7 +277,10 @@ def send(  # noqa: C901, PLR0913 - the one retry loop stays in one piece
             return _once(connection.client, operation, parameters, attempt, before_sign)
         except _Failed as failed:
             whole = failed.request_was_whole
-            error = translate(failed.cause, request_was_whole=whole, inference=inference, attempts=attempt, **context)
+            size = len(parameters.get("Body") or b"")
+            error = translate(
+                failed.cause, request_was_whole=whole, inference=inference, size=size, attempts=attempt, **context
+            )
             error.__cause__ = failed.cause
             refused = failed.keys
         others = None
@@ -305,13 +333,21 @@ def _once(
     _signing.begin(before_sign)
     try:
         output = call(**parameters)
+        _reading.reply = None
         answer = output.get("Body")
         answered = answer.read() if hasattr(answer, "read") else b""
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         whole = payload is None or payload.was_whole
         raise _Failed(error, request_was_whole=whole, keys=_signing.keys) from error
+    except Exception as error:
+        unread = _reading.failure()
+        if unread is None:
+            raise  # a hook of the caller's, say
+        refusal = botocore.exceptions.ClientError(unread, operation)
+        raise _Failed(refusal, request_was_whole=True, keys=_signing.keys) from error
     finally:
         _signing.begin(None)
+        _reading.reply = None
     metadata = output["ResponseMetadata"]
     return Exchange(
         operation,

@@ -37,6 +37,9 @@ NEEDS = {
 # What the documentation says of a member and its pattern in the model does not.
 VISIBLE_ASCII = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
+# What the members are whose type is checked here, for botocore's sentence names neither ours nor the endpoint.
+KINDS: dict[str, tuple[type, str]] = {"string": (str, "text"), "integer": (int, "a whole number")}
+
 # The model's patterns are Java's; these are the two classes of characters that it uses.
 JAVA = {r"\p{ASCII}": r"[\x00-\x7f]", r"[\p{Print}]": r"[\x20-\x7e]", r"\p{Print}": r"[\x20-\x7e]"}
 
@@ -122,6 +125,7 @@ def parameters(service: str, operation: str, given: Mapping[str, Any], endpoint:
             raise _unknown(name, operation, endpoint)
         member = known[name]
         if name != "body":
+            _check_type(name, value, shapes[member].type_name, endpoint)
             _check(name, value, shapes[member].metadata, endpoint)
         chosen[member] = value
     return chosen
@@ -150,6 +154,14 @@ def _pattern(java: str) -> re.Pattern[str]:
     for theirs, ours in JAVA.items():
         java = java.replace(theirs, ours)
     return re.compile(java.replace(r"\z", r"\Z"))
+
+
+def _check_type(name: str, value: object, wanted: str, endpoint: str) -> None:
+    kind, told = KINDS.get(wanted, (object, ""))
+    if not isinstance(value, kind):
+        raise ValidationFailed(
+            f"`{name}` must be {told}, not {type(value).__name__}.", endpoint=endpoint, next_step="Nothing was sent."
+        )
 
 
 def _check(name: str, value: object, limits: Mapping[str, Any], endpoint: str) -> None:

@@ -52,7 +52,11 @@ def local_environment(endpoint_url: str | None) -> dict[str, str]:
     """
     if not endpoint_url:
         return {}
-    told = os.environ.get(f"{LOCAL_RUNTIME}{urlsplit(endpoint_url).port}")
+    try:
+        port = urlsplit(endpoint_url).port
+    except ValueError:
+        return {}
+    told = os.environ.get(f"{LOCAL_RUNTIME}{port}")
     found: dict[str, str] = json.loads(told) if told else {}
     return found if found.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME") == endpoint_url else {}
 
@@ -76,3 +80,29 @@ def beside(target: Target, service: str) -> Target:
     """
     local = local_environment(target.endpoint_url)
     return replace(target, service=service, endpoint_url=target.endpoint_url if local else None)
+
+
+def check_address(url: str) -> None:
+    """Refuse an address that only fails when it is asked, and not as one.
+
+    Parameters
+    ----------
+    url : str
+        Of a service.
+
+    Raises
+    ------
+    ValueError
+
+    Examples
+    --------
+    >>> check_address("https://runtime.sagemaker.us-east-1.amazonaws.com")
+    >>> check_address("ftp://127.0.0.1")
+    Traceback (most recent call last):
+        ...
+    ValueError: 'ftp' is neither http nor https
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError(f"{parts.scheme!r} is neither http nor https")
+    parts.port  # noqa: B018 - it is read, and checked, when it is asked for

@@ -72,6 +72,30 @@ BY_SENTENCE: tuple[tuple[re.Pattern[str], type[InvokeError]], ...] = (
     (re.compile(r"oversize body|HTTP content length exceeded"), errors.PayloadTooLarge),
 )
 
+# What helps where the service refuses a request for what it is, by its sentence.
+STEPS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\bnot (take|accept|support) async", re.IGNORECASE), "Use `invoke`, or `predict` for a table."),
+    (re.compile(r"\basync", re.IGNORECASE), "Use `invoke_async`, or `predict` for a table."),
+    (
+        re.compile(r"\bsession\b.*(not exist|not found|expired|closed|invalid)", re.IGNORECASE),
+        "Open another: `endpoint.session()`, or NEW_SESSION as the `session_id`.",
+    ),
+)
+
+# IAM's actions, where they are not those of SageMaker that have the operation's name.
+ACTIONS = {
+    "InvokeEndpointWithResponseStream": "sagemaker:InvokeEndpoint",
+    "GetObject": "s3:GetObject",
+    "HeadObject": "s3:GetObject",
+    "ListObjectsV2": "s3:ListBucket",
+    "PutObject": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "FilterLogEvents": "logs:FilterLogEvents",
+}
+
 BY_CLASS: tuple[tuple[type[Exception], type[InvokeError]], ...] = (
     (foreign.NoCredentialsError, errors.CredentialsError),
     (foreign.PartialCredentialsError, errors.CredentialsError),
@@ -118,8 +142,33 @@ NEVER_SENT = (
 SECONDS_OF_A_CONTAINER = 60
 LONGEST_MESSAGE = 400
 
+LARGE_BODY = 1_000_000
+"""Bytes from which on a connection that breaks while they are being sent may break because of them."""
 
-def translate(error: Exception, *, request_was_whole: bool, inference: bool = True, **context: Any) -> InvokeError:
+
+def misconfigured(error: ValueError, endpoint_url: str | None) -> InvokeError:
+    """Say in our words that there is no client for an address.
+
+    Parameters
+    ----------
+    error : ValueError
+        What botocore, or Python, found wrong with it.
+    endpoint_url : str or None
+        The address; None: it is the AWS configuration's.
+
+    Returns
+    -------
+    InvokeError
+    """
+    told = "An `endpoint_url` of the AWS configuration" if endpoint_url is None else f"`endpoint_url` {endpoint_url!r}"
+    return errors.ValidationFailed(
+        f"{told} is no address: {_sentence(error)}", next_step="Write it as `https://host` or `http://host:port`."
+    )
+
+
+def translate(
+    error: Exception, *, request_was_whole: bool, inference: bool = True, size: int = 0, **context: Any
+) -> InvokeError:
     """Say in our words what boto3 raised.
 
     Parameters
@@ -130,6 +179,8 @@ def translate(error: Exception, *, request_was_whole: bool, inference: bool = Tr
         Whether the last byte of the request had left when it was raised.
     inference : bool, default=True
         Whether the request runs an inference.
+    size : int, default=0
+        Bytes of the request's body.
     **context
         Endpoint, rows, attempts: as for `InvokeError`.
 
@@ -142,7 +193,12 @@ def translate(error: Exception, *, request_was_whole: bool, inference: bool = Tr
         was_sent = not isinstance(error, NEVER_SENT)
         made.request_was_whole = was_sent and request_was_whole
         made.request_was_cut = was_sent and not request_was_whole
-        if made.request_was_whole and inference:
+        if made.request_was_cut and size > LARGE_BODY:
+            made.next_step = (
+                f"A body of {size:,} bytes was on its way, which may be too large: `predict` cuts a table to size, and "
+                "`invoke_async` takes up to 1 GB. Else check the network."
+            )
+        elif made.request_was_whole and inference:
             made.next_step = "The inference may have run: `Policy(retry_read_timeout=True)` sends such a request again."
     elif isinstance(made, errors.TimedOut) and not inference:
         made.next_step = "Check the network, or raise `Policy(read_timeout=...)`."
@@ -155,7 +211,10 @@ def _translated(error: Exception, context: Context) -> InvokeError:
             return errors.CredentialsError(_sentence(error), response=error.response, **context)
         return _from_reply(error.response, error.operation_name, context)
     kind = next((ours for theirs, ours in BY_CLASS if isinstance(error, theirs)), errors.InvokeError)
-    made = kind(_sentence(error), **context)
+    told = _sentence(error)
+    if isinstance(error, foreign.ReadTimeoutError) and error.kwargs.get("endpoint_url") is None:
+        told = "The reply had begun, and its rest did not come in time."  # botocore knows no address any more
+    made = kind(told, **context)
     if isinstance(error, foreign.NoRegionError):
         made.next_step = "Name a `region`, set AWS_REGION, or run `aws configure set region REGION`."
     elif isinstance(error, foreign.ProfileNotFound):
@@ -185,7 +244,12 @@ def _from_reply(response: Mapping[str, Any], operation: str, context: Context) -
     made = kind(one_line(message) or _without_words(kind, code, status), **context)
     if kind is errors.AccessDenied:
         action = re.search(r"not authorized to perform: ([\w-]+:\w+)", message)
-        made.next_step = f"Ask for `{action.group(1) if action else operation}`, or use another `profile`."
+        missing = action.group(1) if action else ACTIONS.get(operation, f"sagemaker:{operation}")
+        made.next_step = f"Ask for `{missing}`, or use another `profile`."
+    elif kind is errors.ValidationFailed:
+        made.next_step = next((step for sentence, step in STEPS if sentence.search(message)), made.next_step)
+    elif kind is errors.PayloadTooLarge:
+        made.next_step = "`predict` cuts a table to size; else send less at once, or use `invoke_async` (up to 1 GB)."
     return made
 
 
@@ -202,17 +266,21 @@ def _from_container(response: Mapping[str, Any], message: str, context: Context)
         found = re.search(r"Received (?:client|server) error \((\d+)\)", message)
         status = int(found.group(1)) if found else None
     said = response.get("OriginalMessage") or _quoted(message)
-    next_step = None
+    words, next_step = one_line(said), None
     if status == 0 and "timed out" in message:
         told = f"The container did not answer within the service's {SECONDS_OF_A_CONTAINER} s."
         next_step = "Send fewer rows a request (`Policy(chunk_rows=...)`) or use `invoke_async` (up to an hour)."
     elif status == 0:
-        told = f"The container never answered: {one_line(said)}"
+        told = f"The container never answered: {words}"
     elif status == 415:  # noqa: PLR2004 - HTTP's own number
-        told = f"The container does not read this content type (415): {one_line(said)}"
+        told = f"The container does not read this content type (415): {words}"
         next_step = "Name another `content_type`."
+    elif status is None:
+        told = f"The container failed: {words or 'neither its status nor its words came.'}"
     else:
-        told = f"The container answered {status}: {one_line(said)}"
+        told = f"The container answered {status}: {words}"
+    if not words and status is not None:
+        told = f"{told.removesuffix(': ')} without a word."
     return errors.ModelError(
         told,
         status=status,

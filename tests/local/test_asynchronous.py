@@ -143,14 +143,14 @@ def test_a_request_whose_time_is_up_in_the_queue_is_dropped(boto: Callable[..., 
         "OutputConfig": {"S3OutputPath": "s3://sagemaker-us-east-1-123456789012/out"},
         "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 1},
     }
-    with Runtime(limits=Limits(request_ttl_seconds=0.5)) as runtime:
+    with Runtime(limits=Limits(request_ttl_seconds=2)) as runtime:  # within which the others have to be taken up
         runtime.deploy("one", slow, takes="body", async_config=config)
         client, s3 = boto(runtime), boto(runtime, "s3")
         first = submit(client, Body=b"first")
         assert started.wait(20)
         late = submit(client, Body=b"late", RequestTTLSeconds=21_600)
         expired = f"Request {late['InferenceId']} expired in the queue"
-        threading.Timer(1.0, release.set).start()  # longer than the limit: this is what the test is about
+        threading.Timer(2.5, release.set).start()  # longer than the limit: this is what the test is about
         assert fetch(s3, first["OutputLocation"])[0] == b"first"
         last = submit(client, Body=b"last")
         assert fetch(s3, last["OutputLocation"])[0] == b"last"
@@ -199,7 +199,7 @@ def test_a_thousand_in_flight_a_tenth_failing_are_all_delivered_and_leave_no_thr
             where = reply["FailureLocation" if number % 10 == 0 else "OutputLocation"]
             assert fetch(s3, where)[0] == expected.encode()
         assert runtime.executions("one") == 1000
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before  # one of an earlier test may have ended meanwhile
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_a_stream_that_takes_too_long_is_ended_in_the_services_words(boto: Calla
         release.wait(20)
         yield "b"
 
-    with Runtime(limits=Limits(stream_seconds=0.3)) as runtime:
+    with Runtime(limits=Limits(stream_seconds=1)) as runtime:  # within which the first part has to come
         runtime.deploy("one", speak)
         with closing(stream(boto(runtime))["Body"]) as events, pytest.raises(EventStreamError) as error:
             list(events)
@@ -208,7 +208,7 @@ def test_each_fault_comes_after_as_many_parts_as_told(
     runtime: Runtime, boto: Callable[..., Any], kind: Any, after: Any
 ) -> None:
     runtime.deploy("one", lambda _: iter(["a", "b", "c"]), faults=Faults(script=[kind], stream_after=after))
-    client = boto(runtime, read_timeout=0.5 if kind == "stall" else 30)
+    client = boto(runtime, read_timeout=1 if kind == "stall" else 30)
     heard = []
     with closing(stream(client)["Body"]) as events, pytest.raises(FAULTS[kind]) as error:
         heard.extend(event["PayloadPart"]["Bytes"] for event in events)
