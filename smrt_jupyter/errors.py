@@ -321,7 +321,7 @@ class ValidationFailed(InvokeError):  # noqa: N818 - the service says Validation
 class PayloadTooLarge(InvokeError):  # noqa: N818 - HTTP's own name for 413
     """One request is larger than the endpoint takes; nothing was run."""
 
-    next_step = "Send less in one request (`predict` cuts a table to size) or use `invoke_async` (up to 1 GB)."
+    next_step = "`predict` cuts a table to size; else send less at once, or use `invoke_async` (up to 1 GB)."
 
 
 class Throttled(InvokeError):  # noqa: N818 - the service says ThrottlingException

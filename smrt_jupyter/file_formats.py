@@ -17,7 +17,7 @@ import numpy as np
 from smrt_jupyter.errors import CodecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -261,6 +261,25 @@ def _even(batches: Iterable[Any], schema: pa.Schema, step: int) -> Generator[pa.
         yield pa.Table.from_batches(waiting, schema)
 
 
+def have_no_names(fields: Mapping[Any, Any]) -> bool:
+    """Tell whether fields are called by their places alone, as CSV has them where one is text.
+
+    Parameters
+    ----------
+    fields : mapping
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> have_no_names({0: ["a"], 1: [0.5]}), have_no_names({"0": [0.5]})
+    (True, False)
+    """
+    return bool(fields) and all(isinstance(field, int) for field in fields)
+
+
 def named(answers: Answers) -> dict[str, Any]:
     """Name the columns that answers make.
 
@@ -280,7 +299,7 @@ def named(answers: Answers) -> dict[str, Any]:
     ['prediction_0', 'prediction_1', 'prediction_2']
     """
     if isinstance(answers, dict):
-        before = "" if any(isinstance(name, str) for name in answers) else f"{NAME}_"
+        before = f"{NAME}_" if have_no_names(answers) else ""
         return {
             column if field == NAME else f"{before}{field}{column.removeprefix(NAME)}": values
             for field, part in answers.items()

@@ -233,8 +233,7 @@ def _blank_at_the_end(value: Any, rows: int, body: bytes) -> Answers | None:
     """Read a column of CSV whose last cells are blank, which any other reader takes for the end."""
     if not (isinstance(value, np.ndarray) or is_table(value)) or len(value) >= rows or not body:
         return None
-    text = body.decode("utf-8", "replace")
-    cells = rows_of_cells(text.removesuffix("\n").removesuffix("\r"))
+    cells = rows_of_cells(bare(body.decode("utf-8", "replace")))
     if len(cells) != rows or any(len(row) > 1 for row in cells):
         return None
     return typed([cell for [cell] in cells]) if any(map(any, cells)) else [None] * rows

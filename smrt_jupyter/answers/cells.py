@@ -41,11 +41,11 @@ def of_rows(items: list[Any]) -> Array | list[Any] | dict[str, Array | list[Any]
     """
     if any(are_findings(item) for item in items):
         return items  # as many as there are in a picture, and one picture may well have one
-    objects = [_only_object(item) for item in items]
-    if all(isinstance(item, Mapping) for item in objects) and any(objects):
+    objects = _only_objects(items)
+    if any(objects):
         names = list(dict.fromkeys(str(name) for item in objects for name in item))
         return {name: column([item.get(name) for item in objects]) for name in names}
-    if any(is_labels(item) for item in items) and all(is_labels(item) or is_nothing(item) for item in items):
+    if all(is_labels(item) or is_nothing(item) for item in items) and any(map(is_labels, items)):
         scores = [{str(each["label"]): each["score"] for each in item or ()} for item in items]
         if all(len(row) == len(item or ()) for row, item in zip(scores, items, strict=True)):
             labels = sorted(set().union(*scores))
@@ -53,11 +53,15 @@ def of_rows(items: list[Any]) -> Array | list[Any] | dict[str, Array | list[Any]
     return column(items)
 
 
-def _only_object(item: Any) -> Any:
-    """Take an object out of a list of one; nothing has no fields."""
-    if isinstance(item, list) and len(item) == 1 and isinstance(item[0], Mapping):
-        return item[0]
-    return {} if is_nothing(item) else item
+def _only_objects(items: list[Any]) -> list[Mapping[str, Any]]:
+    """Take each row's object, also out of a list of one; nothing has no fields. Empty where a row has anything else."""
+    objects: list[Mapping[str, Any]] = []
+    for item in items:
+        inner = item[0] if isinstance(item, list) and len(item) == 1 else {} if is_nothing(item) else item
+        if not isinstance(inner, Mapping):
+            return []  # at the first number of a hundred thousand
+        objects.append(inner)
+    return objects
 
 
 def is_nothing(item: Any) -> bool:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smrt_jupyter.errors import AnswerError
-from smrt_jupyter.file_formats import NAME, format_of, named, need_arrow
+from smrt_jupyter.file_formats import NAME, format_of, have_no_names, named, need_arrow
 from smrt_jupyter.tables.answer_columns import arrow_array, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -84,10 +84,10 @@ class Destination:
     def _as_before(self, answers: Answers) -> Answers:
         """Give answers the form of those before them; rows of a length are lists where others are of any length."""
         fields: dict[Any, Any] = answers if isinstance(answers, dict) else {"": answers}
-        known_width = len(self._forms) if _have_no_names(self._forms) else 0
+        known_width = len(self._forms) if have_no_names(self._forms) else 0
         if known_width and isinstance(answers, np.ndarray) and answers.shape[1:] == (known_width,):
             fields = {place: answers[:, place] for place in range(known_width)}  # one of them was text before
-        elif _have_no_names(fields) and self._forms.get("") == (len(fields),):
+        elif have_no_names(fields) and self._forms.get("") == (len(fields),):
             self._forms = dict.fromkeys(fields, ())  # one of them is text now
         if self._forms and ("" in self._forms) != ("" in fields):
             raise AnswerError("Some replies have named fields, and others have none.")
@@ -237,10 +237,6 @@ def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
 def _is_number(kind: pa.DataType) -> bool:
     types = need_arrow().types
     return bool(types.is_integer(kind) or types.is_floating(kind))
-
-
-def _have_no_names(fields: Mapping[Any, Any]) -> bool:
-    return bool(fields) and all(isinstance(field, int) for field in fields)
 
 
 def _cast(column: Any, wanted: pa.DataType) -> Any:

@@ -120,8 +120,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     >>> did_you_mean("--regoin", ["--region", "--profile"])
     ' Did you mean --region?'
     """
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {close[0]}?" if close else ""
+    close = _closest(word, known)
+    return f" Did you mean {close}?" if close else ""
+
+
+def _closest(word: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
 
 
 def written(names: Iterable[str], hidden: Container[str]) -> list[str]:
@@ -220,10 +224,9 @@ def parse(parser: ArgumentParser, line: str, misuse: type[Exception]) -> Namespa
 
 def _no_option(word: str, options: list[str]) -> OptionError:
     of_policy = {option(each.name): each.name for each in fields(Policy)}
-    meant = did_you_mean(word, [*options, *of_policy])
-    field = next((name for each, name in of_policy.items() if meant.endswith(f" {each}?")), None)
+    field = of_policy.get(_closest(word, [*options, *of_policy]) or "")
     if field is None:
-        return OptionError(f"There is no option {word}.{meant}")
+        return OptionError(f"There is no option {word}.{did_you_mean(word, options)}")
     return OptionError(
         f"There is no option {word}; `Policy` has `{field}`.",
         next_step="Set it in the table [NAME.policy] of smrt-jupyter.toml, or name a variable that holds "

@@ -248,8 +248,6 @@ def _from_reply(response: Mapping[str, Any], operation: str, context: Context) -
         made.next_step = f"Ask for `{missing}`, or use another `profile`."
     elif kind is errors.ValidationFailed:
         made.next_step = next((step for sentence, step in STEPS if sentence.search(message)), made.next_step)
-    elif kind is errors.PayloadTooLarge:
-        made.next_step = "`predict` cuts a table to size; else send less at once, or use `invoke_async` (up to 1 GB)."
     return made
 
 
