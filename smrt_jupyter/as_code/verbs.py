@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter.async_inference import place
 from smrt_jupyter.async_inference.submission import inline_limit
-from smrt_jupyter.wire.members import ROUTER
+from smrt_jupyter.wire import members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,9 +80,8 @@ class Verb:
 
     def operation(self, endpoint: Endpoint) -> str:
         """Name the service's operation."""
-        routed = endpoint.target.service == ROUTER
-        base = "InvokeInferenceRouter" if routed else "InvokeEndpoint"
-        return f"{base}WithResponseStream" if self.name == "stream" else f"{base}Async" if self.is_async else base
+        kind = "WithResponseStream" if self.name == "stream" else "Async" if self.is_async else ""
+        return members.operation(endpoint.target.service, kind)
 
     @property
     def members(self) -> dict[str, Any]:

@@ -61,8 +61,7 @@ def begin(  # noqa: PLR0913 - members of the request, by their names
         raise errors.ValidationFailed(
             "Exactly one of data and `input_location` is needed.", endpoint=endpoint.name, next_step="Nothing was sent."
         )
-    routed = endpoint.target.service == members.ROUTER
-    operation = "InvokeInferenceRouterAsync" if routed else "InvokeEndpointAsync"
+    operation = members.operation(endpoint.target.service, "Async")
     given = {
         "input_location": input_location,
         "request_ttl_seconds": request_ttl_seconds,

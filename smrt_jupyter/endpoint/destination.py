@@ -208,7 +208,7 @@ class Destination:
                 rows=rows,
                 next_step="`predict` cuts a table to size; `invoke_async` takes up to 1 GB.",
             )
-        operation = "InvokeInferenceRouter" if self.target.service == members.ROUTER else "InvokeEndpoint"
+        operation = members.operation(self.target.service)
         parameters = self.request(operation, codec, body=body)
         exchange = self.send(operation, parameters, rows=rows, on_retry=on_retry, stop=stop)
         reply = Reply.of(exchange, path=self.path, accept=self.accept)

@@ -73,6 +73,28 @@ def operation_model(service: str, operation: str) -> OperationModel:
 
 
 @cache
+def operation(service: str, kind: str = "") -> str:
+    """Name the operation of a service that invokes.
+
+    Parameters
+    ----------
+    service : str
+        The endpoints' or the routers'.
+    kind : {"", "Async", "WithResponseStream"}, default=""
+
+    Returns
+    -------
+    str
+        The API's name.
+
+    Examples
+    --------
+    >>> operation(RUNTIME, "Async"), operation(ROUTER)
+    ('InvokeEndpointAsync', 'InvokeInferenceRouter')
+    """
+    return f"{'InvokeInferenceRouter' if service == ROUTER else 'InvokeEndpoint'}{kind}"
+
+
 def names(service: str, operation: str) -> dict[str, str]:
     """Map Python's names of an operation's input members to the API's.
 
