@@ -79,8 +79,11 @@ def test_two_chunks_that_are_to_be_answered_at_one_place_are_no_answers(endpoint
     hooked = endpoint.replace(before_sign=name_the_output)
     with pytest.raises(errors.PartialResultError, match="Two chunks were to be answered at s3://") as caught:
         hooked.predict(NINE, asynchronous=True, policy=Policy(chunk_rows=3, concurrency=1, wait_initial=0.01))
-    assert caught.value.partial.tolist()[:3] == [0, 1, 2]
-    assert list(caught.value.failed_rows) == [3, 4, 5, 6, 7, 8]
+    partial = caught.value
+    assert set(range(3, 9)) <= set(partial.failed_rows)
+    answered = sorted(set(range(9)) - set(partial.failed_rows))
+    assert answered in ([], [0, 1, 2])  # the first chunk's answer may be there when the second is refused, or not
+    assert partial.partial[answered].tolist() == answered
 
 
 @pytest.fixture

@@ -310,7 +310,7 @@ def test_a_table_is_shown_with_its_index_and_a_footer(cells: Cells, sums: Endpoi
     cells("%sagemaker sums --data table")
     [shown] = cells.outputs
     assert "<th>x</th>" in shown["text/html"]
-    assert re.search(r"\n2 rows · 1 request · \d+ ms · 16 bytes sent$", shown["text/plain"])
+    assert re.search(r"\n2 rows · 1 request · [\d,.]+ m?s · 16 bytes sent$", shown["text/plain"])
     assert "<th>prediction</th>" in shown["text/html"]
 
 
