@@ -107,7 +107,6 @@ class Reply:
         """
         told = {xform_name(member): value for member, value in exchange.output.items()}
         session, expires = _session(told.pop("new_session_id", None))
-        known = {each.name for each in fields(cls)}
         content_type = told.pop("content_type", "")
         return cls(
             body=exchange.body,
@@ -121,7 +120,7 @@ class Reply:
             headers=exchange.headers,
             path=path,
             reader=codecs.reader_of(accept, content_type),
-            **{name: value for name, value in told.items() if name in known - {"body"}},
+            **{name: value for name, value in told.items() if name in _TOLD_BY_THE_SERVICE},
         )
 
     @_unlocked_property
@@ -157,6 +156,9 @@ class Reply:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return display.bundle(self.value, footer=self.footer())
+
+
+_TOLD_BY_THE_SERVICE = frozenset(each.name for each in fields(Reply)) - {"body"}
 
 
 def _session(told: str | None) -> tuple[str | None, datetime | None]:

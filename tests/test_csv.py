@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smrt_jupyter import codecs
-from smrt_jupyter.codecs import csv_arrow, csv_polars
+from smrt_jupyter.codecs import csv_arrow
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.local.rows import encode
 from smrt_jupyter.tables import Table
@@ -77,14 +77,13 @@ def read(text: str | bytes, content_type: str = "text/csv") -> Any:
     return codecs.find(content_type).decode(text if isinstance(text, bytes) else text.encode())
 
 
-WAYS = ["plain", "polars", "Arrow"]
+WAYS = ["plain", "Arrow"]
 
 
 def go(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write with a library however small the table is, or without one."""
-    for module, its_way in ((csv_polars, "polars"), (csv_arrow, "Arrow")):
-        for least in ("CELLS_LOADED", "CELLS_NOT_LOADED"):
-            monkeypatch.setattr(module, least, 0 if way == its_way else math.inf)
+    """Write with Arrow however small the table is, or without it."""
+    for least in ("CELLS_LOADED", "CELLS_NOT_LOADED"):
+        monkeypatch.setattr(csv_arrow, least, 0 if way == "Arrow" else math.inf)
 
 
 @pytest.fixture(params=WAYS)
@@ -268,17 +267,13 @@ def test_the_bytes_do_not_depend_on_where_the_table_is_cut(frame: pd.DataFrame, 
 
 
 @given(frames())
-def test_polars_and_arrow_make_the_same_bytes(frame: pd.DataFrame) -> None:
+def test_arrow_makes_the_same_bytes(frame: pd.DataFrame) -> None:
     bodies = {}
     for way in WAYS:
         with pytest.MonkeyPatch.context() as patch:
             go(way, patch)
             bodies[way] = written(frame)
-    assert bodies["polars"] == bodies["Arrow"] == bodies["plain"]
-
-
-def test_polars_is_only_used_where_it_writes_as_expected() -> None:
-    assert csv_polars.writes_as_expected()
+    assert bodies["Arrow"] == bodies["plain"]
 
 
 @given(frames())

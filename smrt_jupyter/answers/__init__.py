@@ -155,13 +155,15 @@ def of_reply(value: Any, rows: int, path: str | None, *, codec: codecs.Codec | N
     """
     if codec is None or codec.has_types:
         return _of_some(value, rows, path)
-    blank = None if path is not None else _blank_at_the_end(value, rows, codec.lines(body))
-    found: Answers = per_row(value, rows, path) if blank is None else blank
     if path is not None:
-        return Untyped(found)
+        return Untyped(per_row(value, rows, path))
     if isinstance(value, str) and rows == 1:
-        return Untyped.of_prose(found, value)
-    return Untyped.of_csv(found, codec.lines(body))
+        return Untyped.of_prose(per_row(value, rows), value)
+    lines = codec.lines(body)
+    whole = _with_blank_cells(value, rows, lines)
+    if whole is not None:
+        value, lines = codecs.find("text/csv").decode(whole), whole
+    return Untyped.of_csv(per_row(value, rows), lines)
 
 
 def _find(value: Any, rows: int) -> Answers | None:  # noqa: PLR0911 - one return for each form
@@ -229,14 +231,15 @@ def _lines(text: str, rows: int) -> list[str]:
     return lines if len(lines) == rows else text.strip("\r\n").split("\n")
 
 
-def _blank_at_the_end(value: Any, rows: int, body: bytes) -> Answers | None:
-    """Read a column of CSV whose last cells are blank, which any other reader takes for the end."""
-    if not (isinstance(value, np.ndarray) or is_table(value)) or len(value) >= rows or not body:
+def _with_blank_cells(value: Any, rows: int, lines: bytes) -> bytes | None:
+    """Mark the blank cells at the end of a column of CSV, which any reader takes for the end; None: there are none."""
+    if not (isinstance(value, np.ndarray) or is_table(value)) or len(value) >= rows or not lines:
         return None
-    cells = rows_of_cells(bare(body.decode("utf-8", "replace")))
+    cells = rows_of_cells(bare(lines.decode("utf-8", "replace")))
     if len(cells) != rows or any(len(row) > 1 for row in cells):
         return None
-    return typed([cell for [cell] in cells]) if any(map(any, cells)) else [None] * rows
+    kept = lines.rstrip(b"\r\n")
+    return b"\n".join([*([kept] if kept else []), *[b'""'] * (rows - len(value))])
 
 
 def _of_object(value: Mapping[str, Any], rows: int) -> Answers | None:

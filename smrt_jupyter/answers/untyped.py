@@ -21,6 +21,8 @@ from smrt_jupyter.codecs.cells import number_lines
 from smrt_jupyter.codecs.csv_reader import plain_lines, rows_of_cells, typed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from smrt_jupyter.answers import Answers
 
 
@@ -104,7 +106,7 @@ class Untyped:
         >>> Untyped.of_csv(np.array([401.9, 1.0]), b"401.90\n1\n").text.cells()
         ['401.90', '1']
         """
-        if isinstance(answers, list):
+        if _are_texts(answers):
             return cls(answers)
         body = plain_lines(body)
         if isinstance(answers, np.ndarray) and answers.dtype.kind in "iuf" and len(answers):
@@ -113,7 +115,15 @@ class Untyped:
                 body = body.replace(b",", b"\n")  # one line for all rows
             if number_lines(matrix, b"nan") == body:
                 return cls(answers)
-        return cls(answers, Text(_packed(body)))
+        return cls._read_from(answers, Text(_packed(body)))
+
+    @classmethod
+    def _read_from(cls, answers: Any, text: Text) -> Untyped:
+        """Keep a text that answers do not lead back to. Cells without one say nothing of a type, be they NaN."""
+        if _are_texts(answers):
+            return cls(answers)
+        is_missing = isinstance(answers, np.ndarray) and answers.dtype.kind == "f" and np.isnan(answers).all()
+        return cls([None] * len(answers)) if is_missing and not any(text.cells()) else cls(answers, text)
 
     def fields(self) -> dict[str, Untyped]:
         r"""Take several answers a row apart: named fields, or the columns of a matrix.
@@ -132,7 +142,7 @@ class Untyped:
         columns: Any = self.answers if isinstance(self.answers, dict) else self._columns()
         packed = None if self.text is None else self.text.packed
         return {
-            name: Untyped(cells, None if packed is None or isinstance(cells, list) else Text(packed, place))
+            name: Untyped(cells) if packed is None else self._read_from(cells, Text(packed, place))
             for place, (name, cells) in enumerate(columns.items())
         }
 
@@ -165,23 +175,45 @@ def bare(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
+def _are_texts(cells: Any) -> bool:
+    """Tell cells that lead back to what they were read from, which is to say all but numbers and truths."""
+    return isinstance(cells, list) and all(cell is None or isinstance(cell, str) for cell in cells)
+
+
 def _packed(body: bytes) -> bytes:
     return zlib.compress(body, 1)
 
 
-def are_of_one_type(cells: list[Any]) -> bool:
-    """Tell whether cells need not become text: numbers, truths or texts, and nothing else beside them.
+def as_one_reply(cells: list[Any], as_texts: Callable[[list[Any]], list[str | None]]) -> list[Any]:
+    """Give cells of several replies the types that they would have in one.
 
     Parameters
     ----------
     cells : list
+        As each reply was read.
+    as_texts : callable
+        Gives them as each reply had them; None is missing.
 
     Returns
     -------
-    bool
+    list
+        Of numbers, truths or texts, and nothing else beside them; None is missing.
+
+    Examples
+    --------
+    >>> as_one_reply([1, 0.5, "b"], lambda cells: ["1", "0.50", "b"])
+    ['1', '0.50', 'b']
+    >>> as_one_reply([1.0, 0.5, 2**60], lambda cells: ["1", "0.5", str(2**60)])
+    [1, 0.5, 1152921504606846976]
     """
     kinds = {float if kind is int else kind for kind in set(map(type, cells)) - {type(None)}}
-    return len(kinds) <= 1
+    if len(kinds) > 1:
+        return as_texts(cells)
+    if kinds <= {str}:
+        return cells
+    found = typed([text or "" for text in as_texts(cells)])
+    numbers = found.tolist() if isinstance(found, np.ndarray) else found
+    return [None if cell != cell else cell for cell in numbers]  # noqa: PLR0124 - NaN is the number that is missing
 
 
 def as_text(cell: Any) -> str | None:

@@ -81,7 +81,7 @@ class Verb:
     def operation(self, endpoint: Endpoint) -> str:
         """Name the service's operation."""
         kind = "WithResponseStream" if self.name == "stream" else "Async" if self.is_async else ""
-        return members.operation(endpoint.target.service, kind)
+        return members.operation(endpoint.service, kind)
 
     @property
     def members(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Verb:
         Input
         """
         prefix = self.arguments.get("s3_input_prefix")
-        if not self.is_async or size <= inline_limit(endpoint.target.service, self.operation(endpoint)):
+        if not self.is_async or size <= inline_limit(endpoint.service, self.operation(endpoint)):
             return Input(f"Body={body}")
         bucket, key = place(prefix or ANY_PREFIX)
         start = f"{key.strip('/')}/" if key.strip("/") else ""

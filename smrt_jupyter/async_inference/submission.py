@@ -61,14 +61,14 @@ def begin(  # noqa: PLR0913 - members of the request, by their names
         raise errors.ValidationFailed(
             "Exactly one of data and `input_location` is needed.", endpoint=endpoint.name, next_step="Nothing was sent."
         )
-    operation = members.operation(endpoint.target.service, "Async")
+    operation = members.operation(endpoint.service, "Async")
     given = {
         "input_location": input_location,
         "request_ttl_seconds": request_ttl_seconds,
         "invocation_timeout_seconds": invocation_timeout_seconds,
         **more,
     }
-    largest = inline_limit(endpoint.target.service, operation)
+    largest = inline_limit(endpoint.service, operation)
     if body is not None and len(body) <= largest:
         given["body"] = body
     elif body is not None:

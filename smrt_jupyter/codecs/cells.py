@@ -36,6 +36,9 @@ _T_PLACE = len("2024-01-02")
 _ORJSON_KNOWS = (1, 2, 4, 8)
 """Bytes of the numbers that orjson writes."""
 
+_FEW = 4
+"""Cells that Python has written before NumPy and orjson have begun: a row a request has as few in its answer."""
+
 
 def number_rows(matrix: Array, missing: AnyStr) -> list[AnyStr]:
     """Write each row of a matrix of numbers as ``1.0,2.5``.
@@ -60,7 +63,7 @@ def number_rows(matrix: Array, missing: AnyStr) -> list[AnyStr]:
         return []
     if matrix.dtype.kind == "b":
         matrix = matrix.view(np.uint8)
-    if matrix.dtype.itemsize not in _ORJSON_KNOWS or matrix.dtype == np.float16:
+    if _goes_by_cells(matrix):
         return [_as(",", missing).join([_word(cell, missing) for cell in row]) for row in matrix]
     written = orjson.dumps(matrix, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2]
     whole: AnyStr = written.decode() if isinstance(missing, str) else written
@@ -92,7 +95,7 @@ def number_lines(matrix: Array, missing: bytes) -> bytes:
     >>> number_lines(np.array([[2.0, 1e-05], [np.nan, -np.inf]]), b"nan")
     b'2.0,1e-05\nnan,-inf'
     """
-    if not matrix.size or matrix.dtype.itemsize not in _ORJSON_KNOWS or matrix.dtype == np.float16:
+    if _goes_by_cells(matrix):
         return b"\n".join(number_rows(matrix, missing))
     flat = (matrix.view(np.uint8) if matrix.dtype.kind == "b" else matrix).ravel()
     odd = odd_places(flat) if flat.dtype.kind == "f" else np.empty(0, np.intp)
@@ -116,6 +119,12 @@ def number_lines(matrix: Array, missing: bytes) -> bytes:
         pieces += (whole[done:start], _word(cell, missing))
         done = stop - 1
     return b"".join((*pieces, whole[done:]))
+
+
+def _goes_by_cells(matrix: Array) -> bool:
+    if matrix.size <= _FEW and matrix.dtype != np.float32:  # of which orjson writes some in another way
+        return True
+    return not matrix.size or matrix.dtype.itemsize not in _ORJSON_KNOWS or matrix.dtype == np.float16
 
 
 def _as(text: str, like: AnyStr) -> AnyStr:

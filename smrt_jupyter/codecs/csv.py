@@ -39,11 +39,11 @@ import re
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from smrt_jupyter.codecs import csv_arrow, csv_polars
+from smrt_jupyter.codecs import csv_arrow
 from smrt_jupyter.codecs.base import Codec, Writer
 from smrt_jupyter.codecs.cells import (
     Blocks,
@@ -62,9 +62,6 @@ from smrt_jupyter.codecs.surrogates import half_a_pair, name_of
 from smrt_jupyter.codecs.text_bodies import encoded, in_utf_8, raw_body
 from smrt_jupyter.errors import CodecError
 from smrt_jupyter.tables import NUMBERS, Cells, Column, Kind, Table, is_table
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 _QUOTED = (",", '"', "\n", "\r")
 _NEEDS_QUOTES = re.compile('[,"\n\r]').search
@@ -233,18 +230,15 @@ def _cell_blocks(table: Table) -> Blocks:
 
     if only_numbers:
         return blocks
-    size = len(table) * table.width
-    if table.width > 1 and _is_worth_it("polars", csv_polars, size) and csv_polars.writes_as_expected():
-        return csv_polars.blocks_writer(columns, units, writers, rows_of, blocks)
-    if _is_worth_it("pyarrow", csv_arrow, size):
+    if _arrow_is_worth_it(len(table) * table.width):
         return csv_arrow.blocks_writer(columns, units, writers)
     return blocks
 
 
-def _is_worth_it(library: str, way: ModuleType, cells: int) -> bool:
-    """Tell whether a table is large enough for a library to be faster, and to be loaded where it is not yet."""
-    least = way.CELLS_LOADED if library in sys.modules else way.CELLS_NOT_LOADED
-    return bool(cells >= least) and find_spec(library) is not None
+def _arrow_is_worth_it(cells: int) -> bool:
+    """Tell whether a table is large enough for Arrow to be faster, and to be loaded where it is not yet."""
+    least = csv_arrow.CELLS_LOADED if "pyarrow" in sys.modules else csv_arrow.CELLS_NOT_LOADED
+    return cells >= least and find_spec("pyarrow") is not None
 
 
 def _column_writer(  # noqa: PLR0911 - one return for each kind of column

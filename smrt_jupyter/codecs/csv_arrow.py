@@ -1,4 +1,4 @@
-"""CSV of mixed tables by Arrow's kernels, where pyarrow is installed: the same bytes, in half the time.
+"""CSV of mixed tables by Arrow's kernels, where pyarrow is installed: the same bytes, in two thirds of the time.
 
 Numbers are still written by orjson, because Arrow writes 2.0 as 2. But neither they nor text ever become Python
 objects: rows are cut, quoted and joined as Arrow arrays.
@@ -52,33 +52,30 @@ def blocks_writer(
     """
     alone = len(columns) == 1
 
-    def texts(place: int, cells: Cells, start: int, stop: int) -> Any:
+    def texts(place: int, part: Any) -> Any:
         column = columns[place]
         if column.kind is Kind.TEXT:
-            given = None if column.arrow is None else column.arrow(start, stop)
-            return _quoted(_texts(cells, column.label) if given is None else given, alone=alone)
+            return _quoted(_texts(part, column.label) if isinstance(part, Cells) else part, alone=alone)
         written = None
         if column.kind is Kind.BOOLEAN:
-            written = _booleans(cells)
-        elif units[place] and cells.offset is None:
-            written = _moments(cells, units[place])
-        return _array(writers[place](cells)) if written is None else _filled(written, alone=alone)
+            written = _booleans(part)
+        elif units[place] and part.offset is None:
+            written = _moments(part, units[place])
+        return _array(writers[place](part)) if written is None else _filled(written, alone=alone)
 
-    def write(start: int, stop: int) -> Any:
-        cells = [_UNREAD if column.arrow else column.cells(start, stop) for column in columns]
+    def write(read: list[Any]) -> Any:
         parts: list[Any] = []
-        for places, block in number_blocks(cells):
+        for places, block in number_blocks([part if isinstance(part, Cells) else _UNREAD for part in read]):
             if block is None:
-                parts.extend(texts(place, cells[place], start, stop) for place in places)
+                parts.extend(texts(place, read[place]) for place in places)
             else:
                 parts.append(_numbers(block))
         return _joined(parts)
 
     def blocks(start: int, stop: int, out: io.BytesIO) -> None:
+        read = [(column.arrow or column.cells)(start, stop) for column in columns]
         step = max(1, _CELLS_AT_ONCE // len(columns))
-        for at in range(start, stop, step):
-            out.write(write(at, min(at + step, stop)))
-            out.write(b"\n")
+        out.writelines(write([part[at : at + step] for part in read]) for at in range(0, stop - start, step))
 
     return blocks
 
@@ -171,9 +168,12 @@ def _booleans(cells: Cells) -> Any:
 
 
 def _joined(parts: list[Any]) -> Any:
+    """Join rows, each with its line end: the texts of an array lie side by side, so they are the whole already."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    rows = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, pa.scalar(",", pa.large_string()))
-    whole = pa.ListArray.from_arrays(pa.array([0, len(rows)], pa.int32()), rows)
-    return pc.binary_join(whole, pa.scalar("\n", pa.large_string()))[0].as_buffer()
+    comma, end, nothing = (pa.scalar(text, pa.large_string()) for text in (",", "\n", ""))
+    last = pc.binary_join_element_wise(parts[-1], end, nothing)
+    rows = last if len(parts) == 1 else pc.binary_join_element_wise(*parts[:-1], last, comma)
+    _, offsets, texts = rows.buffers()
+    return texts.slice(0, np.frombuffer(offsets, np.int64)[len(rows)])

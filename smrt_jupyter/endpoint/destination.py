@@ -94,11 +94,16 @@ class Destination:
         return f"{type(self).__name__}({', '.join(told)})"
 
     @property
+    def service(self) -> str:
+        """The service that it asks, by botocore's name."""
+        return members.RUNTIME if self.routing_target_name is None else members.ROUTER
+
+    @property
     def target(self) -> wire.Target:
         """The service that it asks, as the wire has it."""
-        routed = self.routing_target_name is not None
+        routed = self.service == members.ROUTER
         return wire.Target(
-            members.ROUTER if routed else members.RUNTIME,
+            self.service,
             self.region,
             self.profile,
             self.endpoint_url,
@@ -166,14 +171,14 @@ class Destination:
         dict of str to object
             By the API's names, checked.
         """
-        named = "inference_router_name" if self.target.service == members.ROUTER else "endpoint_name"
+        named = "inference_router_name" if self.service == members.ROUTER else "endpoint_name"
         given = {each: getattr(self, each) for each in MEMBERS}
         given[named] = self.name
         given["content_type"] = codec.media_type.text if codec else None
         given["accept"] = codecs.accepted(self.accept)
         if self.enable_explanations is not None and self.accept is None:
             given["accept"] = given["content_type"]  # Clarify wants both (developer guide, online explainability)
-        return members.parameters(self.target.service, operation, given | more, self.name)
+        return members.parameters(self.service, operation, given | more, self.name)
 
     def ask(
         self,
@@ -208,7 +213,7 @@ class Destination:
                 rows=rows,
                 next_step="`predict` cuts a table to size; `invoke_async` takes up to 1 GB.",
             )
-        operation = members.operation(self.target.service)
+        operation = members.operation(self.service)
         parameters = self.request(operation, codec, body=body)
         exchange = self.send(operation, parameters, rows=rows, on_retry=on_retry, stop=stop)
         reply = Reply.of(exchange, path=self.path, accept=self.accept)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smrt_jupyter.answers.cells import is_nothing, narrow
-from smrt_jupyter.answers.untyped import Text, Untyped, are_of_one_type, as_text
+from smrt_jupyter.answers.untyped import Text, Untyped, as_one_reply, as_text
 from smrt_jupyter.errors import AnswerError
 from smrt_jupyter.scoring.chunks import missing
 from smrt_jupyter.tables import are_positions
@@ -131,7 +131,7 @@ class Assembly:
         whole = self._as_list()
         for rows, cells in self._nothing.items():
             whole[rows.start : rows.stop] = cells
-        return self._as_text(whole) if self._untyped and not are_of_one_type(whole) else whole
+        return as_one_reply(whole, self._as_text) if self._untyped else whole
 
     def _are_exact_in_float(self, whole: np.ndarray[Any, Any]) -> bool:
         return all(_is_exact_in_float(whole[rows.start : rows.stop]) for rows in self._placed)

@@ -6,8 +6,9 @@ reads each column like any other library's.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
+from functools import cache, cached_property
 from typing import Any
 
 import narwhals as nw
@@ -218,7 +219,11 @@ def _field_of_pandas(label: object, column: Any) -> Column:
         return _field_of_categories(label, column.cat)
     if hasattr(column, "sparse") and type(dtype).__name__ == "SparseDtype":
         return of_array(label, column.sparse.to_dense().to_numpy())
-    return _field(label, _of_pandas(column))
+    field = _field(label, _of_pandas(column))
+    if field.arrow is None:
+        return field
+    # Past narwhals, which takes ten times as long for a slice.
+    return replace(field, arrow=lambda start, stop: _arrow().array(column.array[start:stop]))
 
 
 def _arrow() -> Any:
@@ -317,7 +322,26 @@ def _field_of_categories(label: object, accessor: Any) -> Column:
             return Cells(taken, missing)
         return Cells(np.where(missing, np.array(np.nan, dtype=taken.dtype), taken))
 
-    return Column(label, categories.kind, cells, categories.detail)
+    arrow = _arrow_of_categories(values, codes) if categories.kind is Kind.TEXT else None
+    return Column(label, categories.kind, cells, categories.detail, arrow)
+
+
+def _arrow_of_categories(values: Array, codes: Array) -> Callable[[int, int], Any] | None:
+    """Say how to read categories as Arrow's text; None where a text has no bytes, which needs a sentence of its own."""
+    try:
+        "".join(values.tolist()).encode()
+    except UnicodeEncodeError:
+        return None
+
+    @cache
+    def words() -> Any:
+        return _arrow().array(values, _arrow().large_string())
+
+    def read(start: int, stop: int) -> Any:
+        part = codes[start:stop]
+        return words().take(_arrow().array(part, mask=part < 0))
+
+    return read
 
 
 def _no_cells(count: int) -> Cells:

@@ -21,6 +21,7 @@ from botocore.config import Config
 
 from smrt_jupyter import errors
 from smrt_jupyter.policy import DEFAULT_ATTEMPTS, Policy, Verdict
+from smrt_jupyter.wire import members
 from smrt_jupyter.wire.body import Payload
 from smrt_jupyter.wire.exchange import Exchange
 from smrt_jupyter.wire.reading import Reading
@@ -192,6 +193,8 @@ def _make(target: Target) -> Connection:
             max_pool_connections=target.connections,
             retries={"total_max_attempts": 1, "mode": "standard"},
             tcp_keepalive=True,
+            # The runtime's members are checked already, by `members`; to do it twice is a fortieth of a small request.
+            parameter_validation=target.service not in (members.RUNTIME, members.ROUTER),
             # Put together once: botocore would build it twice for every request, an eighth of what a small one costs.
             user_agent=f"{session._session.user_agent()} smrt-jupyter",  # noqa: SLF001 - boto3 has no public way to it
         ),

@@ -95,7 +95,8 @@ def operation(service: str, kind: str = "") -> str:
     return f"{'InvokeInferenceRouter' if service == ROUTER else 'InvokeEndpoint'}{kind}"
 
 
-def names(service: str, operation: str) -> dict[str, str]:
+@cache
+def names(service: str, operation: str) -> Mapping[str, str]:
     """Map Python's names of an operation's input members to the API's.
 
     Parameters
@@ -105,7 +106,7 @@ def names(service: str, operation: str) -> dict[str, str]:
 
     Returns
     -------
-    dict of str to str
+    mapping of str to str
         ``{"target_variant": "TargetVariant", ...}``, in the model's order.
 
     Examples

@@ -7,8 +7,6 @@ there yet), on the same data; in each of its turns a side does the same thing th
 table is written as `predict` writes it, in chunks: 28,000 rows by 7,000, some 4 MB each. Time is the processor's: both
 sides keep to one thread, and it is disturbed least by whatever else runs on the machine. What both make is compared:
 CSV byte for byte, JSON and answers value for value, floats to the last bit.
-
-The processor's time counts polars' second thread as well: on an idle machine its CSV is there sooner than told here.
 """
 
 from __future__ import annotations
@@ -29,7 +27,6 @@ CASES: dict[str, tuple[str, str, float]] = {
     "CSV of floats, a frame": ("floats", "csv", 18),
     "CSV of floats, an array": ("array", "csv", 18),
     "CSV of a mixed frame": ("mixed", "csv", 6),
-    "CSV of a mixed frame, with polars": ("mixed", "csv with polars", 12),
     "CSV of a mixed frame, with Arrow": ("mixed", "csv with Arrow", 12),
     "JSON of a matrix": ("array", "json", 18),
     "JSON Lines of a matrix": ("array", "json lines", 10),
@@ -83,21 +80,19 @@ do = {
     "json lines": lambda table: write(serializers.JSONLinesSerializer(), table.tolist()),
     "read": lambda body: deserializers.NumpyDeserializer().deserialize(io.BytesIO(body), "text/csv"),
 }
-do["csv with Arrow"] = do["csv with polars"] = do["csv"]
+do["csv with Arrow"] = do["csv"]
 """
 HERE = """
-import polars, pyarrow
+import pyarrow
 from smrt_jupyter import codecs
-from smrt_jupyter.codecs import csv_arrow, csv_polars
+from smrt_jupyter.codecs import csv_arrow
 from smrt_jupyter.tables import Table
 def write(content_type, table, way="plain"):
-    for module, its_way in ((csv_polars, "polars"), (csv_arrow, "Arrow")):
-        module.CELLS_LOADED = module.CELLS_NOT_LOADED = 0 if way == its_way else 1 << 62
+    csv_arrow.CELLS_LOADED = csv_arrow.CELLS_NOT_LOADED = 0 if way == "Arrow" else 1 << 62
     writer = codecs.find(content_type).writer(Table.of(table))
     return [writer(start, start + chunk) for start in range(0, rows, chunk)]
 do = {
     "csv": lambda table: write("text/csv", table),
-    "csv with polars": lambda table: write("text/csv", table, "polars"),
     "csv with Arrow": lambda table: write("text/csv", table, "Arrow"),
     "json": lambda table: write("application/json", table),
     "json lines": lambda table: write("application/jsonlines", table),
