@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 CELLS_LOADED = 10_000
 CELLS_NOT_LOADED = 2_000_000
 """From how many cells on it is faster: loading pyarrow alone takes as long as writing this many without it."""
-_CELLS_AT_ONCE = 65_536
-"""With fewer, what a call costs at least would show; with more, so would fresh memory."""
+_CELLS_AT_ONCE = 262_144
+"""With fewer, what a call costs at least would show; with more, a large body would be in memory three times."""
 _QUOTED = (b",", b'"', b"\n", b"\r")
 _YEARS = np.array(["0001-01-01", "9999-12-31"], dtype="datetime64[D]")
 """Years that Arrow writes with four digits."""
