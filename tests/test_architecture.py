@@ -38,9 +38,10 @@ FLOORS: list[set[str]] = [
 ]
 
 OWNERS = {
-    "boto3": {"wire"},
+    "boto3": {"wire.clients"},
     "botocore": {
         "wire",
+        "wire.clients",
         "wire.translation",
         "wire.frames",
         "wire.members",

@@ -13,6 +13,7 @@ import pytest
 from raw_server import RawServer, Request, error, http
 
 from smrt_jupyter import Endpoint, Policy, errors, wire
+from smrt_jupyter.wire import clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -398,7 +399,7 @@ def test_threads_that_are_refused_together_all_go_on_with_the_new_credentials(se
         thread.join()
     assert attempts == [2] * 8
     assert sorted(keys.asked) == ["NEW"] * 8 + ["OLD"] * 8
-    assert len([key for key in wire._connections if key[0].endpoint_url == server.url]) == 1
+    assert len([key for key in clients._connections if key[0].endpoint_url == server.url]) == 1
 
 
 def test_a_run_goes_on_when_its_credentials_expire_and_new_ones_are_there(serve, keys):
@@ -503,7 +504,7 @@ def test_a_forked_child_makes_its_own_connections(serve):
     invoke(server)
     child = os.fork()
     if child == 0:
-        os._exit(len(wire._connections))
+        os._exit(len(clients._connections))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from smrt_jupyter.async_inference import place
+from smrt_jupyter.async_inference.places import place
 from smrt_jupyter.async_inference.submission import inline_limit
 from smrt_jupyter.wire import members
 

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter import errors, wire
+from smrt_jupyter.async_inference.places import is_for_want_of_bucket, place
 from smrt_jupyter.policy import Policy
 from smrt_jupyter.reply import Reply
 from smrt_jupyter.wire import members
@@ -353,57 +354,6 @@ def _threads_for_awaiting() -> Iterator[ThreadPoolExecutor]:
             if _awaiting == 0:
                 threads.shutdown(wait=False)
                 _threads = None
-
-
-def place(location: str) -> tuple[str, str]:
-    """Take a place in S3 apart.
-
-    Parameters
-    ----------
-    location : str
-        ``s3://bucket/key``, or the https form in which the service may write it.
-
-    Returns
-    -------
-    (str, str)
-        The bucket and the key.
-
-    Raises
-    ------
-    ValidationFailed
-        When it is neither.
-    """
-    if not isinstance(location, str):
-        raise errors.ValidationFailed(
-            f"A place in S3 must be text, not {type(location).__name__}.", next_step="Write it as `s3://bucket/key`."
-        )
-    if location.startswith("https://"):
-        host, _, path = location.removeprefix("https://").partition("/")
-        bucket, dot, _ = host.partition(".s3")
-        if dot:
-            return bucket, path
-        if host.startswith("s3"):
-            bucket, _, key = path.partition("/")
-            return bucket, key
-    bucket, _, key = location.removeprefix("s3://").partition("/")
-    if not location.startswith("s3://") or not bucket:
-        raise errors.ValidationFailed(f"{location!r} is no place in S3.", next_step="Write it as `s3://bucket/key`.")
-    return bucket, key
-
-
-def is_for_want_of_bucket(error: errors.InvokeError) -> bool:
-    """Tell a bucket that does not exist from an object.
-
-    Parameters
-    ----------
-    error : InvokeError
-        What S3 answered.
-
-    Returns
-    -------
-    bool
-    """
-    return bool(error.response.get("Error", {}).get("Code") == "NoSuchBucket")
 
 
 def _words(text: str) -> str:

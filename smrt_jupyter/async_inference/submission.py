@@ -8,7 +8,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from smrt_jupyter import errors, wire
-from smrt_jupyter.async_inference import AsyncInference, is_for_want_of_bucket, place
+from smrt_jupyter.async_inference import AsyncInference
+from smrt_jupyter.async_inference.places import is_for_want_of_bucket, place
 from smrt_jupyter.reply import Reply
 from smrt_jupyter.wire import members
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from smrt_jupyter import answers, codecs, errors, scoring
 from smrt_jupyter import explanations as explaining
-from smrt_jupyter.async_inference import place
 from smrt_jupyter.async_inference import submission as async_submission
+from smrt_jupyter.async_inference.places import place
 from smrt_jupyter.codecs import adapter
 from smrt_jupyter.endpoint import bodies
 from smrt_jupyter.scoring.batches import as_they_are
