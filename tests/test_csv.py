@@ -114,9 +114,10 @@ def test_a_column_that_cannot_be_carried_is_named_before_anything_is_written(cel
     assert caught.value.column == "bad"
 
 
+@pytest.mark.parametrize("dtype", [object, pd.StringDtype("python")], ids=str)
 @pytest.mark.usefixtures("either_way")
-def test_half_of_a_surrogate_pair_is_refused_by_the_name_of_its_column() -> None:
-    frame = pd.DataFrame({"good": ["a"], "bad": pd.Series(["\ud800"], dtype=object)})
+def test_half_of_a_surrogate_pair_is_refused_by_the_name_of_its_column(dtype: Any) -> None:
+    frame = pd.DataFrame({"good": ["a"], "bad": pd.Series(["\ud800"], dtype=dtype)})
     with pytest.raises(CodecError, match="surrogate") as caught:
         written(frame)
     assert caught.value.column == "bad"
@@ -259,6 +260,12 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     )
 
 
+@pytest.mark.usefixtures("either_way")
+def test_a_missing_category_is_an_empty_cell_whatever_the_categories_are() -> None:
+    texts, dates = pd.Categorical(["a", None]), pd.Categorical(pd.to_datetime(["2020-01-01", None]))
+    assert written(pd.DataFrame({"t": texts, "d": dates})) == "a,2020-01-01\n,\n"
+
+
 @given(frames(), st.data())
 def test_the_bytes_do_not_depend_on_where_the_table_is_cut(frame: pd.DataFrame, data: st.DataObject) -> None:
     writer = codecs.find("text/csv").writer(Table.of(frame))
@@ -365,6 +372,10 @@ def test_lines_of_different_lengths_are_named(body: str, told: str) -> None:
 def test_quotation_marks_in_odd_places_are_read_as_the_standard_library_does(body: str) -> None:
     wanted = list(csv.reader(io.StringIO(body.rstrip("\n"), newline="")))
     assert read(body).to_numpy().tolist() == wanted
+
+
+def test_a_blank_line_beside_a_bare_quotation_mark_is_a_missing_cell() -> None:
+    assert read('a"b\n\nc\n')[0].astype(object).where(pd.notna, None).tolist() == ['a"b', None, "c"]
 
 
 @given(st.lists(st.lists(st.text('ab",\r\n ', max_size=5), min_size=3, max_size=3), min_size=1, max_size=5))

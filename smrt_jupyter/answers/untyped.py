@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,15 +116,17 @@ class Untyped:
                 body = body.replace(b",", b"\n")  # one line for all rows
             if number_lines(matrix, b"nan") == body:
                 return cls(answers)
-        return cls._read_from(answers, Text(_packed(body)))
+        text = Text(_packed(body))
+        return cls._read_from(answers, text, text.cells)
 
     @classmethod
-    def _read_from(cls, answers: Any, text: Text) -> Untyped:
+    def _read_from(cls, answers: Any, text: Text, cells: Callable[[], list[str | None]]) -> Untyped:
         """Keep a text that answers do not lead back to. Cells without one say nothing of a type, be they NaN."""
         if _are_texts(answers):
             return cls(answers)
-        is_missing = isinstance(answers, np.ndarray) and answers.dtype.kind == "f" and np.isnan(answers).all()
-        return cls([None] * len(answers)) if is_missing and not any(text.cells()) else cls(answers, text)
+        is_column = isinstance(answers, np.ndarray) and answers.ndim == 1 and answers.dtype.kind == "f"
+        is_missing = is_column and np.isnan(answers).all() and not any(cells())
+        return cls([None] * len(answers)) if is_missing else cls(answers, text)
 
     def fields(self) -> dict[str, Untyped]:
         r"""Take several answers a row apart: named fields, or the columns of a matrix.
@@ -140,9 +143,15 @@ class Untyped:
         [array([1, 2]), array([0.5 , 0.25])]
         """
         columns: Any = self.answers if isinstance(self.answers, dict) else self._columns()
-        packed = None if self.text is None else self.text.packed
+        if self.text is None:
+            return {name: Untyped(cells) for name, cells in columns.items()}
+        packed, texts = self.text.packed, cache(self.text.columns)
+
+        def told(place: int) -> list[str | None]:
+            return texts()[place] if place < len(texts()) else []
+
         return {
-            name: Untyped(cells) if packed is None else self._read_from(cells, Text(packed, place))
+            name: self._read_from(cells, Text(packed, place), partial(told, place))
             for place, (name, cells) in enumerate(columns.items())
         }
 
@@ -209,7 +218,7 @@ def as_one_reply(cells: list[Any], as_texts: Callable[[list[Any]], list[str | No
     kinds = {float if kind is int else kind for kind in set(map(type, cells)) - {type(None)}}
     if len(kinds) > 1:
         return as_texts(cells)
-    if kinds <= {str}:
+    if not kinds <= {float, bool}:
         return cells
     found = typed([text or "" for text in as_texts(cells)])
     numbers = found.tolist() if isinstance(found, np.ndarray) else found

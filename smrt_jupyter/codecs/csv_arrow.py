@@ -73,11 +73,18 @@ def blocks_writer(
         return _joined(parts)
 
     def blocks(start: int, stop: int, out: io.BytesIO) -> None:
-        read = [(column.arrow or column.cells)(start, stop) for column in columns]
+        read = [_read(column, start, stop) for column in columns]
         step = max(1, _CELLS_AT_ONCE // len(columns))
         out.writelines(write([part[at : at + step] for part in read]) for at in range(0, stop - start, step))
 
     return blocks
+
+
+def _read(column: Column, start: int, stop: int) -> Any:
+    try:
+        return (column.arrow or column.cells)(start, stop)
+    except UnicodeEncodeError as error:
+        raise half_a_pair(error, column.label) from error
 
 
 def _array(texts: list[str]) -> Any:
@@ -153,6 +160,8 @@ def _moments(cells: Cells, unit: str) -> Any:
     import pyarrow as pa
 
     values = cells.values.astype(f"datetime64[{unit}]")
+    if cells.missing is not None:  # what stands there may be any moment: that of the first category, say
+        values = np.where(cells.missing, np.array("NaT", values.dtype), values)
     present = values[~np.isnat(values)]
     if len(present) and not (_YEARS[0] <= present.min() and present.max().astype("datetime64[D]") <= _YEARS[1]):
         return None

@@ -177,7 +177,7 @@ def _lines(text: str) -> list[str]:
 def _rows_by_the_book(text: str) -> list[list[str]]:
     """Read a body that has quotation marks inside bare cells as the standard library does."""
     try:
-        return list(csv.reader(io.StringIO(text, newline="")))
+        return [row or [""] for row in csv.reader(io.StringIO(text, newline=""))]
     except csv.Error as error:
         raise CodecError(f"the body is not CSV: {error}.") from error
 

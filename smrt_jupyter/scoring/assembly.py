@@ -167,15 +167,29 @@ class Assembly:
         part, whole = read.answers, self._whole
         if isinstance(part, dict):
             if self._untyped and isinstance(whole, np.ndarray) and whole.shape[1:] == (len(part),):
-                self._whole = None
-                for rows in self._placed:
-                    part_before = whole[rows.start : rows.stop].astype(self._placed[rows])
-                    before = Untyped(part_before, self._texts.pop(rows, None))
-                    self._place_fields(rows, before.fields())
+                self._take_apart(whole)
             return read.fields()
-        if self._untyped and isinstance(part, np.ndarray) and isinstance(whole, dict):
+        if not self._untyped or not isinstance(part, np.ndarray):
+            return part
+        if isinstance(whole, dict):
             return read.fields() if part.shape[1:] == (len(whole),) else part
+        if (
+            isinstance(whole, np.ndarray)
+            and part.ndim > 1
+            and whole.shape[1:] == part.shape[1:]
+            and self._common_type(whole, part).kind == "O"
+        ):
+            self._take_apart(whole)
+            return read.fields()
         return part
+
+    def _take_apart(self, whole: np.ndarray[Any, Any]) -> None:
+        """Make fields of the columns of what was placed before."""
+        self._whole = None
+        for rows in self._placed:
+            part_before = whole[rows.start : rows.stop].astype(self._placed[rows])
+            before = Untyped(part_before, self._texts.pop(rows, None))
+            self._place_fields(rows, before.fields())
 
     def _place_fields(self, rows: range, part: Mapping[str, Array | list[Any] | Untyped]) -> None:
         if self._whole is None:
@@ -210,14 +224,17 @@ class Assembly:
         if not isinstance(whole, np.ndarray):
             self._whole = whole = np.empty((self._rows, *part.shape[1:]), part.dtype)
         if whole.dtype != part.dtype:
-            common = _common(whole.dtype, part.dtype)
-            if common.kind in "fc":
-                # what came before is looked at when it changes its type, which it does once or twice in a run
-                changed = [] if common == whole.dtype else [whole[done.start : done.stop] for done in self._placed]
-                if not all(map(_is_exact_in_float, (part, *changed))):
-                    common = np.dtype(object)
-            self._whole = whole = whole.astype(common, copy=False)
+            self._whole = whole = whole.astype(self._common_type(whole, part), copy=False)
         whole[rows.start : rows.stop] = part
+
+    def _common_type(self, whole: np.ndarray[Any, Any], part: np.ndarray[Any, Any]) -> np.dtype[Any]:
+        """Find the type that holds a part and what came before without changing either: Python's objects at worst."""
+        common = _common(whole.dtype, part.dtype)
+        if common.kind not in "fc" or whole.dtype == part.dtype:
+            return common
+        # what came before is looked at when it changes its type, which it does once or twice in a run
+        changed = [] if common == whole.dtype else [whole[done.start : done.stop] for done in self._placed]
+        return common if all(map(_is_exact_in_float, (part, *changed))) else np.dtype(object)
 
 
 def _width(answers: np.ndarray[Any, Any]) -> str:

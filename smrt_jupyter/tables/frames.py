@@ -326,13 +326,7 @@ def _field_of_categories(label: object, accessor: Any) -> Column:
     return Column(label, categories.kind, cells, categories.detail, arrow)
 
 
-def _arrow_of_categories(values: Array, codes: Array) -> Callable[[int, int], Any] | None:
-    """Say how to read categories as Arrow's text; None where a text has no bytes, which needs a sentence of its own."""
-    try:
-        "".join(values.tolist()).encode()
-    except UnicodeEncodeError:
-        return None
-
+def _arrow_of_categories(values: Array, codes: Array) -> Callable[[int, int], Any]:
     @cache
     def words() -> Any:
         return _arrow().array(values, _arrow().large_string())
