@@ -142,10 +142,11 @@ class Untyped:
         >>> [field.answers for field in Untyped.of_csv(matrix, b"1,0.5\n2,0.25").fields().values()]
         [array([1, 2]), array([0.5 , 0.25])]
         """
-        columns: Any = self.answers if isinstance(self.answers, dict) else self._columns()
+        texts = cache(list if self.text is None else self.text.columns)  # split once, and only where it is asked for
+        columns: Any = self.answers if isinstance(self.answers, dict) else self._columns(texts())
         if self.text is None:
             return {name: Untyped(cells) for name, cells in columns.items()}
-        packed, texts = self.text.packed, cache(self.text.columns)
+        packed = self.text.packed
 
         def told(place: int) -> list[str | None]:
             return texts()[place] if place < len(texts()) else []
@@ -155,9 +156,8 @@ class Untyped:
             for place, (name, cells) in enumerate(columns.items())
         }
 
-    def _columns(self) -> dict[str, Any]:
+    def _columns(self, texts: list[list[str | None]]) -> dict[str, Any]:
         matrix: Any = self.answers
-        texts = [] if self.text is None else self.text.columns()
         columns: dict[str, Any] = {str(place): np.ascontiguousarray(cells) for place, cells in enumerate(matrix.T)}
         for name, cells in zip(columns, texts, strict=False):
             if len(cells) == len(matrix):

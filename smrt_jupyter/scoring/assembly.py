@@ -176,7 +176,7 @@ class Assembly:
         if (
             isinstance(whole, np.ndarray)
             and part.ndim > 1
-            and whole.shape[1:] == part.shape[1:]
+            and self._are_arrays_like(part)
             and self._common_type(whole, part).kind == "O"
         ):
             self._take_apart(whole)

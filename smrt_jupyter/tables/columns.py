@@ -68,8 +68,8 @@ class Cells:
     missing: Array | None = None
     offset: Array | None = None
 
-    def __getitem__(self, part: slice | Array) -> Cells:
-        """Take some of the cells, a slice of them without a copy."""
+    def __getitem__(self, part: slice) -> Cells:
+        """Take a slice of the cells, without a copy."""
         missing = None if self.missing is None else missing_or_none(self.missing[part])
         return Cells(self.values[part], missing, None if self.offset is None else self.offset[part])
 
