@@ -11,6 +11,7 @@ from smrt_jupyter.policy import Policy, Verdict
 from smrt_jupyter.scoring import chunks
 from smrt_jupyter.scoring.batches import Chunk, RawReply
 from smrt_jupyter.scoring.causes import SizeLimit, forget_frames, is_for_all
+from smrt_jupyter.scoring.processor import Processor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +87,7 @@ class Delivery:
         self._lock, self._stop, self._again, self._later, self._busy = lock, stop, again, later, busy
         self._size_limit = SizeLimit(min(policy.payload_limit, policy.chunk_bytes or policy.payload_limit))
         self._lost = 0
+        self._processor = Processor()
 
         # One body at a time: serialising is Python's own work, and threads that take turns at it make each body late
         # and keep all of them in memory. Measured with CSV: a third more rows a second.
@@ -103,23 +105,24 @@ class Delivery:
                 self._divide(chunk, len(body))
                 return
             turn = self._places.turn(len(body))
-            if not self._places.begin(turn):
-                return
-            was_sent, passed_before = True, self._report.replies
-            try:
-                reply = self._send(body, chunk.rows, turn.on_retry, turn)
-            except BaseException as error:
-                too_large = self._size_limit.was_too_large(error, len(body))
-                if is_for_all(error, several_models=bool(chunk.batch.boundaries)) and not too_large:
-                    self._stop.set()  # before its place is given to a request that would meet the same
-                self._places.leave(turn, error)
-                if turn.was_cut_short or (isinstance(error, errors.AsyncInferenceError) and error.was_stopped):
-                    return  # one of the chunks that the end of the run left without an answer, and no failure
-                if not too_large:
-                    raise
-                self._divide(chunk, len(body), error)
-                return
-            self._places.leave(turn, None)
+            with self._processor.shared(len(body)):
+                if not self._places.begin(turn):
+                    return
+                was_sent, passed_before = True, self._report.replies
+                try:
+                    reply = self._send(body, chunk.rows, turn.on_retry, turn)
+                except BaseException as error:
+                    too_large = self._size_limit.was_too_large(error, len(body))
+                    if is_for_all(error, several_models=bool(chunk.batch.boundaries)) and not too_large:
+                        self._stop.set()  # before its place is given to a request that would meet the same
+                    self._places.leave(turn, error)
+                    if turn.was_cut_short or (isinstance(error, errors.AsyncInferenceError) and error.was_stopped):
+                        return  # one of the chunks that the end of the run left without an answer, and no failure
+                    if not too_large:
+                        raise
+                    self._divide(chunk, len(body), error)
+                    return
+                self._places.leave(turn, None)
             self._size_limit.accepted(len(body))
             del body
             self._keep(chunk, reply)
