@@ -131,6 +131,24 @@ def test_a_shrinking_endpoint_is_followed() -> None:
     assert ran.refused / ran.sent < 0.2
 
 
+def test_answers_that_come_all_at_once_let_the_limit_grow_as_those_that_come_one_by_one() -> None:
+    limit = Limit(maximum=64)
+    for now, value in ((0.0, 16), (0.1, 32), (0.2, 64)):
+        tickets = [limit.begin(now) for _ in range(limit.value)]
+        for ticket in tickets:
+            limit.succeeded(ticket, now + 0.1)
+        assert limit.value == value
+
+
+def test_a_limit_that_is_not_used_does_not_grow() -> None:
+    limit = Limit(maximum=64)
+    for now in range(100):
+        tickets = [limit.begin(float(now)) for _ in range(5)]
+        for ticket in tickets:
+            limit.succeeded(ticket, now + 0.1)
+    assert limit.value == 8
+
+
 def test_a_number_that_the_user_chose_stays() -> None:
     ran = Simulation(300, capacity=4, limit=Limit(fixed=7, maximum=64)).run()
     assert set(ran.course) == {7}

@@ -32,8 +32,9 @@ GROWTH_LATER = GROWTH / 8
 """The same once something queued, as long as nothing was ever refused."""
 
 NEARLY_FULL = 0.75
-"""The share of the limit that must be in flight for a success to count: a limit that is not used must not grow, but the
-requests that it newly allows take a moment to be written."""
+"""The share of the limit that must have been in flight beside a request for its success to count: a limit that is not
+used must not grow, but the requests that it newly allows take a moment to be written. What is in flight when the answer
+comes does not tell: answers often come all at once, and the last of them would find the endpoint empty."""
 
 TOLERANCE = 1.5
 """How much slower than the quickest round a round may be before that counts as queueing."""
@@ -102,6 +103,7 @@ class Limit:
         self._growing = True
         self._patience: float | None = None
         self._successes = 0
+        self._full_at = -math.inf
         self._cut_at = -math.inf
         self._floor = 1.0
         self._bands: defaultdict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
@@ -135,6 +137,8 @@ class Limit:
             To be given back when it ends.
         """
         self.in_flight += 1
+        if self.in_flight >= NEARLY_FULL * self.value:
+            self._full_at = now
         return Ticket(now, self.value)
 
     def ended(self) -> None:
@@ -151,7 +155,6 @@ class Limit:
         now : float
             When it was answered.
         """
-        was_full = self.in_flight >= NEARLY_FULL * self.value
         self.in_flight -= 1
         self._count(ticket, refused=False)
         if self._fixed:
@@ -161,7 +164,7 @@ class Limit:
             self._latencies.append(latency)
             if len(self._latencies) >= max(ROUND_FIRST if self._growing else ROUND, self.value):
                 self._end_round(now)
-        if was_full and self._resting_from is None:
+        if ticket.started <= self._full_at and self._resting_from is None:
             self._grow(ticket, latency)
 
     def refused(self, ticket: Ticket, now: float) -> None:
