@@ -86,7 +86,15 @@ class Run:
         self.lock = threading.Lock()
         self.work = threading.Condition(self.lock)
         self.news: SimpleQueue[None] = SimpleQueue()  # a handler of signals may put into it, whoever holds `lock`
-        self.places = Places(policy, report, lock=self.lock, stop=self.stop, changed=self._more_to_do)
+        self.pending: deque[Chunk] = deque()
+        self.places = Places(
+            policy,
+            report,
+            lock=self.lock,
+            stop=self.stop,
+            changed=self._more_to_do,
+            idle=lambda: self.no_more and not self.pending,
+        )
         self.delivery = Delivery(
             send,
             self.places,
@@ -99,7 +107,6 @@ class Run:
             busy=self._one_more,
         )
         self.limit = self.places.limit
-        self.pending: deque[Chunk] = deque()
         self.open: deque[Batch] = deque()
         self.no_more = False
         self.held = 0
