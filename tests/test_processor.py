@@ -11,34 +11,35 @@ import numpy as np
 import pytest
 
 from smrt_jupyter import Policy, scoring
+from smrt_jupyter.scoring import processor
 from smrt_jupyter.scoring.journal import Kept
-from smrt_jupyter.scoring.processor import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a thread be told where to run")
 
-CHUNKS = 32
+CHUNKS = 304
+AT_ONCE = 4  # a run never has fewer requests in flight for a queue that it believes to see
 
 
 class Witness:
     """Notes, for each step of a run, on which processors its thread might be."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self, *sizes: int) -> None:
+        self.sizes = sizes
         self.seen: dict[str, set[frozenset[int]]] = {"write": set(), "send": set(), "read": set()}
-        self.all_at_once = threading.Barrier(8)
+        self.together = threading.Barrier(AT_ONCE)
 
     def note(self, step: str) -> None:
         self.seen[step].add(frozenset(os.sched_getaffinity(0)))
 
-    def write(self, _start: int, _stop: int) -> bytes:
+    def write(self, start: int, _: int) -> bytes:
         self.note("write")
-        return bytes(self.size)
+        return bytes(self.sizes[start % len(self.sizes)])
 
     def send(self, body: bytes, *_: object) -> Kept:
-        self.all_at_once.wait(timeout=60)
+        self.together.wait(timeout=60)
         self.note("send")
         return Kept(body, "application/octet-stream")
 
@@ -47,11 +48,14 @@ class Witness:
         return np.zeros(len(rows))
 
     def run(self) -> dict[str, set[frozenset[int]]]:
-        found, _ = scoring.score(
-            CHUNKS, self.write, self.send, self.read, policy=Policy(chunk_rows=1, concurrency=8, chunk_bytes=None)
-        )
+        found, _ = scoring.score(CHUNKS, self.write, self.send, self.read, policy=Policy(chunk_rows=1))
         assert len(found) == CHUNKS
         return self.seen
+
+
+@pytest.fixture(autouse=True)
+def _the_choice_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "FOR", float("inf"))
 
 
 def everywhere() -> set[frozenset[int]]:
@@ -67,8 +71,19 @@ def test_small_bodies_are_sent_from_one_processor_and_all_else_is_done_on_any() 
 
 
 def test_large_bodies_are_sent_from_any_processor() -> None:
-    seen = Witness(SMALL + 1).run()
+    seen = Witness(processor.SMALL + 1).run()
     assert seen["send"] == seen["write"] == seen["read"] == everywhere()
+
+
+def test_small_bodies_among_large_ones_keep_no_thread_on_their_processor() -> None:
+    seen = Witness(400, processor.SMALL + 1).run()
+    assert seen["send"] >= everywhere()
+    assert seen["write"] == seen["read"] == everywhere()
+
+
+def test_the_system_is_asked_for_a_processor_anew_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "FOR", 0.0)
+    assert Witness(400).run()["send"] == everywhere()
 
 
 def test_a_thread_that_fails_to_send_may_run_anywhere_again() -> None:

@@ -15,10 +15,8 @@ from smrt_jupyter import (
     ConnectionFailed,
     EndpointNotFound,
     Interrupted,
-    InvokeError,
     LocalRuntime,
     ModelError,
-    ModelNotReady,
     PartialResultError,
     PayloadTooLarge,
     Policy,
@@ -549,57 +547,3 @@ def test_ctrl_c_after_a_failure_tells_of_the_stop_first() -> None:
 
     with pytest.raises(Interrupted, match=r"^Stopped with \d+ of 1,000 rows answered\. Requests that had failed .*: 1"):
         scoring.score(1000, no_bytes, send, zeros, policy=Policy(chunk_rows=1, concurrency=1))
-
-
-@pytest.mark.parametrize("error", [Throttled("Rate exceeded"), ModelNotReady("still loading")])
-def test_refused_requests_that_are_the_last_come_back_when_another_is_answered(error: InvokeError) -> None:
-    """Each would have waited for an hour."""
-    both_wait = threading.Semaphore(0)
-
-    def send(body: bytes, rows: range, on_retry: Callable[..., None], stop: threading.Event) -> Kept:
-        if rows.start:
-            on_retry(error, 3600)
-            both_wait.release()
-            assert not stop.wait(3600)
-        else:
-            for _ in range(2):
-                both_wait.acquire()
-        return Kept(body, "application/octet-stream")
-
-    found: list[Any] = []
-    policy = Policy(chunk_rows=1, concurrency=3)
-    run = threading.Thread(
-        target=lambda: found.append(scoring.score(3, no_bytes, send, zeros, policy=policy)), daemon=True
-    )
-    run.start()
-    run.join(timeout=60)
-    ((answers, report),) = found
-    assert answers.tolist() == [0, 0, 0]
-    assert report.retries.total() == 2
-
-
-def test_a_run_that_ends_while_requests_wait_to_come_back_does_not_wait_for_them() -> None:
-    """The others would meet the same refusal of credentials."""
-    waits = threading.Event()
-
-    def send(body: bytes, rows: range, on_retry: Callable[..., None], stop: threading.Event) -> Kept:
-        if rows.start:
-            on_retry(Throttled("Rate exceeded"), 3600)
-            waits.set()
-            assert stop.wait(3600)
-            raise Throttled("Rate exceeded")
-        waits.wait()
-        raise AccessDenied("not allowed")
-
-    raised: list[Exception] = []
-
-    def run() -> None:
-        try:
-            scoring.score(2, no_bytes, send, zeros, policy=Policy(chunk_rows=1, concurrency=2))
-        except AccessDenied as error:
-            raised.append(error)
-
-    running = threading.Thread(target=run, daemon=True)
-    running.start()
-    running.join(timeout=60)
-    assert len(raised) == 1

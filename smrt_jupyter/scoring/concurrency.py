@@ -32,9 +32,9 @@ GROWTH_LATER = GROWTH / 8
 """The same once something queued, as long as nothing was ever refused."""
 
 NEARLY_FULL = 0.75
-"""The share of the limit that must have been in flight beside a request for its success to count: a limit that is not
-used must not grow, but the requests that it newly allows take a moment to be written. What is in flight when the answer
-comes does not tell: answers often come all at once, and the last of them would find the endpoint empty."""
+"""The share of the limit that must be in flight, at some time while a request is, for its success to count: a limit
+that is not used must not grow, but the requests that it newly allows take a moment to be written. The moment of the
+answer does not tell: answers often come all at once, and the last of them would find the endpoint empty."""
 
 TOLERANCE = 1.5
 """How much slower than the quickest round a round may be before that counts as queueing."""

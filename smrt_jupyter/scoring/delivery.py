@@ -87,7 +87,7 @@ class Delivery:
         self._lock, self._stop, self._again, self._later, self._busy = lock, stop, again, later, busy
         self._size_limit = SizeLimit(min(policy.payload_limit, policy.chunk_bytes or policy.payload_limit))
         self._lost = 0
-        self._processor = Processor()
+        self.processor = Processor()
 
         # One body at a time: serialising is Python's own work, and threads that take turns at it make each body late
         # and keep all of them in memory. Measured with CSV: a third more rows a second.
@@ -105,7 +105,7 @@ class Delivery:
                 self._divide(chunk, len(body))
                 return
             turn = self._places.turn(len(body))
-            with self._processor.shared(len(body)):
+            with self.processor.shared(len(body)):
                 if not self._places.begin(turn):
                     return
                 was_sent, passed_before = True, self._report.replies

@@ -21,7 +21,7 @@ class Turn(threading.Event):
     """One chunk's way through the wire: the event that ends its waits, which gives up its place while it waits.
 
     A refused request that kept its place through the wait would leave the endpoint idle, and one that came back without
-    asking for a place would be refused again. It is set when the wait is to end early.
+    asking for a place would be refused again.
     """
 
     def __init__(self, places: Places, size: int) -> None:
@@ -39,18 +39,9 @@ class Turn(threading.Event):
         """Say whether the run stopped."""
         return self._places.stop.is_set()
 
-    @property
-    def is_called(self) -> bool:
-        """Whether its wait is to end early."""
-        return super().is_set()
-
     def wait(self, timeout: float | None = None) -> bool:
         """Wait, and then for a place; True when the run stopped meanwhile."""
-        if self in self._places.waiting:
-            super().wait(timeout)
-            self.clear()
-        else:  # it kept its place, so it cannot be called back to one
-            self._places.stop.wait(timeout)
+        self._places.stop.wait(timeout)
         self.was_cut_short = not self._places.begin(self, again=True)
         return self.was_cut_short
 
@@ -71,11 +62,9 @@ class Places:
     changed : callable
         Called, with the lock held, when there may be something to do for another thread: the limit has another value,
         or a request has begun to wait.
-    idle : callable
-        Called, with the lock held: whether there is nothing to send but what waits to come back.
     """
 
-    def __init__(  # noqa: PLR0913 - each is one thing that a run has
+    def __init__(
         self,
         policy: Policy,
         report: RunReport,
@@ -83,14 +72,13 @@ class Places:
         lock: threading.Lock,
         stop: threading.Event,
         changed: Callable[[], None],
-        idle: Callable[[], bool],
     ) -> None:
         self.limit = Limit(fixed=policy.concurrency, maximum=policy.concurrency_max)
         self.stop = stop
         self.waiting: dict[Turn, bool] = {}
         self.clock = time.perf_counter
         self.opened = self.clock()
-        self._report, self._lock, self._changed, self._idle = report, lock, changed, idle
+        self._report, self._lock, self._changed = report, lock, changed
         self._free = threading.Condition(lock)
         self._coming_back = 0
 
@@ -121,8 +109,6 @@ class Places:
         with self._lock:
             self._report.retries[type(error).__name__] += 1
             self.waiting[turn] = isinstance(error, errors.ModelNotReady)
-            if self.stop.is_set():
-                turn.set()
             self._leave(turn, error)
             self._changed()
 
@@ -152,25 +138,10 @@ class Places:
             self._free.notify_all()  # which of those that wait is one of them is not known here
         else:
             self._free.notify(max(0, self.limit.value - self.limit.in_flight))
-        if error is None and self._idle():
-            self._call_one_back()
-
-    def _call_one_back(self) -> None:
-        """Let the first that waits come in the place of one that was answered, for nothing else would.
-
-        At the end of a table the endpoint would have nothing to do while refused requests sit out their waits. One for
-        each answer: what the endpoint has just done for one request it will do for one more.
-        """
-        for turn in self.waiting:
-            if not turn.is_called:
-                turn.set()
-                return
 
     def wake_all(self) -> None:
-        """Let all that wait, for a place or to come back, see that the run stopped."""
+        """Let all that wait for a place see that the run stopped."""
         self._free.notify_all()
-        for turn in self.waiting:
-            turn.set()
 
     def note_concurrency(self) -> None:
         """Note the limit and the requests in flight for the report."""

@@ -86,15 +86,7 @@ class Run:
         self.lock = threading.Lock()
         self.work = threading.Condition(self.lock)
         self.news: SimpleQueue[None] = SimpleQueue()  # a handler of signals may put into it, whoever holds `lock`
-        self.pending: deque[Chunk] = deque()
-        self.places = Places(
-            policy,
-            report,
-            lock=self.lock,
-            stop=self.stop,
-            changed=self._more_to_do,
-            idle=lambda: self.no_more and not self.pending,
-        )
+        self.places = Places(policy, report, lock=self.lock, stop=self.stop, changed=self._more_to_do)
         self.delivery = Delivery(
             send,
             self.places,
@@ -107,6 +99,7 @@ class Run:
             busy=self._one_more,
         )
         self.limit = self.places.limit
+        self.pending: deque[Chunk] = deque()
         self.open: deque[Batch] = deque()
         self.no_more = False
         self.held = 0
@@ -286,6 +279,7 @@ class Run:
             self.threads.append(thread)
 
     def _worker(self) -> None:
+        self.delivery.processor.leave()  # the thread that started this one may have been in the middle of a request
         while (chunk := self._take()) is not None:
             try:
                 self.delivery(chunk)
