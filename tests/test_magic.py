@@ -606,6 +606,7 @@ def test_the_code_for_an_asynchronous_endpoint_is_asynchronous_in_both_halves(
 ) -> None:
     """Also where the line does not say that it is one, for it refuses anything else."""
     runtime.deploy("later", lambda frame: frame.sum(axis=1), asynchronous=True)
+    monkeypatch.setattr("smrt_jupyter.magic.shown.PATIENCE", 60.0)  # a busy machine is not what is tested
     bucket = runtime.default_bucket
     environment_of(runtime, monkeypatch)
     boto3.client("s3").put_object(Bucket=bucket, Key="here", Body=b"1.5,3.0\n2.0,4.0\n")

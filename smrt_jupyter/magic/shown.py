@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from smrt_jupyter.as_code.verbs import Verb
     from smrt_jupyter.endpoint import Endpoint
 
-PATIENCE = 2.0
-"""Seconds that the control plane has to say whether an endpoint is asynchronous; without it, it is taken for none."""
+PATIENCE = 10.0
+"""Seconds that the control plane has to say whether an endpoint is asynchronous; without it, it is taken for none. So
+many, because the first call of a session makes a client and finds credentials, and the wrong code would not run."""
 
 
 def verb_of(told: Namespace, endpoint: Endpoint, model_column: Hashable, *, in_chunks: bool) -> Verb:
