@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,6 +85,18 @@ def test_small_bodies_among_large_ones_keep_no_thread_on_their_processor() -> No
 def test_the_system_is_asked_for_a_processor_anew_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "FOR", 0.0)
     assert Witness(400).run()["send"] == everywhere()
+
+
+def test_a_system_that_does_not_tell_any_more_loses_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one does whose process may open no more files."""
+    monkeypatch.setattr(processor, "FOR", 0.0)
+
+    class Fails(Witness):
+        def send(self, body: bytes, *_: object) -> Kept:
+            monkeypatch.setattr(processor, "STATUS", Path("/proc/there/is/none"))
+            return super().send(body)
+
+    Fails(400).run()
 
 
 def test_a_thread_that_fails_to_send_may_run_anywhere_again() -> None:

@@ -45,9 +45,8 @@ class Processor:
         self._one: set[int] = set()
         self._chosen_at = 0.0
         if sys.platform == "linux" and getattr(sys, "_is_gil_enabled", lambda: True)():
-            with suppress(OSError, ValueError, IndexError):  # a container that tells nothing of the kind
-                self._choose()
-                self._all = os.sched_getaffinity(0)
+            self._choose()
+            self._all = os.sched_getaffinity(0) if self._one else set()
 
     @contextmanager
     def shared(self, size: int) -> Iterator[None]:
@@ -76,7 +75,8 @@ class Processor:
         _run_on(self._all)
 
     def _choose(self) -> None:
-        self._one = {int(STATUS.read_text().rpartition(")")[2].split()[STATUS_PROCESSOR])}
+        with suppress(OSError, ValueError, IndexError):  # a container tells nothing, or there are too many open files
+            self._one = {int(STATUS.read_text().rpartition(")")[2].split()[STATUS_PROCESSOR])}
         self._chosen_at = time.monotonic()
 
 
